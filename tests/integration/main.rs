@@ -1,0 +1,1 @@
+//! The one integration-test binary: each module is one part of the story on real input and real servers.

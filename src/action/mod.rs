@@ -1,0 +1,186 @@
+//! The joint between plans and live systems: one step of a rotation or revocation that can be observed, applied and,
+//! where the system allows it, undone.
+//!
+//! The executor (room `rotation`) drives actions; stores and providers (room 7) offer them, so the trait lives below both.
+//! For each step: `observe` → done? log and go on → log the intent, synced → `apply` → log the outcome.
+//!
+//! Invariant: no type here can carry a secret value, except through [`Values`], which resolves a [`ValueRef`] at the last
+//! moment and is never written anywhere.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::secret::{Fingerprint, SecretValue};
+
+/// A future that an object-safe trait can return.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Stable name of an action, as plans, logs and documents print it: `aws.promote`, `vault-token.revoke`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActionName(pub String);
+
+impl fmt::Display for ActionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What an action does to the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Looks only.
+    ReadOnly,
+    /// Can be taken back by [`Action::undo`].
+    Reversible,
+    /// Cannot be taken back. A `Final` step runs after every `Reversible` one before it.
+    Final,
+}
+
+/// The system and the place in it that a step works on. Never a value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Target {
+    /// Name of a configured store or provider: `bao`, `aws`, `shop-db`, `files`.
+    pub system: String,
+    /// Where in it: `secret/shop/db#password`, `arn:…`, `role:shop`, `.env#DB_PASSWORD`, `accessor:…`.
+    pub locator: String,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.system, self.locator)
+    }
+}
+
+/// Which of the values kept at a place is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Slot {
+    /// What consumers read now.
+    Current,
+    /// The staged new value of the operation with this id. It lives inside the store, never in the journal.
+    Staged(Uuid),
+    /// One named version (KV version number, Secrets Manager version id, `backup`).
+    Version(String),
+}
+
+/// A pointer to a value in a store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ValueRef {
+    /// Store and place.
+    pub at: Target,
+    /// Which value there.
+    pub slot: Slot,
+}
+
+/// Resolves pointers to values at the last moment.
+pub trait Values: Send + Sync {
+    /// Reads the value; `Ok(None)` when there is definitely none.
+    fn read<'a>(&'a self, value: &'a ValueRef) -> Pending<'a, Result<Option<SecretValue>, ActionError>>;
+
+    /// The value with this fingerprint, if this process holds it (found in text, or read from a store, in this run).
+    fn known(&self, fingerprint: &Fingerprint) -> Option<SecretValue>;
+}
+
+/// What an action is given.
+pub struct Context<'a> {
+    /// Identity of the operation, the same each time the step is run; doubles as AWS `ClientRequestToken`.
+    pub op: Uuid,
+    /// Resolves value pointers.
+    pub values: &'a dyn Values,
+    /// How long one call may take.
+    pub deadline: Duration,
+}
+
+/// What the remote said, redacted: version ids, request ids, states. Never a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Facts by name, in the remote's own words: `version = 8`, `accessor = revoked`.
+    pub facts: BTreeMap<String, String>,
+}
+
+impl Receipt {
+    /// A receipt with one fact.
+    pub fn of(name: &str, fact: impl fmt::Display) -> Self {
+        Self::default().and(name, fact)
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn and(mut self, name: &str, fact: impl fmt::Display) -> Self {
+        self.facts.insert(name.to_owned(), fact.to_string());
+        self
+    }
+}
+
+/// What a look at the system says about a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// The step's effect is not there.
+    NotDone,
+    /// The step's effect is there.
+    Done(Receipt),
+    /// Something else than the plan expected is there (a foreign version, a vanished entry): re-plan, never overwrite.
+    Conflict(String),
+}
+
+/// Why an action could not do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActionError {
+    /// The system refused definitively; nothing was changed.
+    Refused(String),
+    /// The request may have had its effect: observe, never apply again by itself.
+    Unknown(String),
+    /// Nothing was changed and trying later may work (rate limit, sealed, 5xx before sending).
+    Unavailable {
+        /// What happened.
+        why: String,
+        /// When to try again, if the system said so.
+        retry_after: Option<Duration>,
+    },
+    /// What is there is not what the plan was made for: re-plan.
+    Conflict(String),
+    /// A person has to act; the text says what to do.
+    Stuck(String),
+}
+
+impl fmt::Display for ActionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(why) => write!(f, "refused: {why}"),
+            Self::Unknown(why) => write!(f, "outcome unknown: {why}"),
+            Self::Unavailable { why, .. } => write!(f, "not available: {why}"),
+            Self::Conflict(why) => write!(f, "conflict: {why}"),
+            Self::Stuck(why) => write!(f, "stuck: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for ActionError {}
+
+/// One step that can be observed, applied and perhaps undone.
+pub trait Action: Send + Sync {
+    /// Stable name.
+    fn name(&self) -> ActionName;
+
+    /// What it does to the world.
+    fn effect(&self) -> Effect;
+
+    /// Looks whether the effect is there. Must not change anything.
+    fn observe<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>>;
+
+    /// Brings the effect about. Idempotent by `cx.op` wherever the system allows it.
+    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>>;
+
+    /// Takes a `Reversible` effect back.
+    fn undo<'a>(&'a self, _cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
+        Box::pin(async { Err(ActionError::Refused("this step cannot be undone".to_owned())) })
+    }
+}

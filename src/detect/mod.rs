@@ -1,0 +1,27 @@
+//! Rules and needles × documents → matches. Pure and parallel; knows no people and no live systems.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::secret::SecretValue;
+
+/// A raw hit. Never leaves memory.
+#[derive(Clone, Debug)]
+pub struct Match {
+    /// Rule id, or `needle:<locator>` for an exact value from a store.
+    pub rule: Arc<str>,
+    /// Kind of credential, as the rule names it.
+    pub kind: Arc<str>,
+    /// The secret's bytes in the document.
+    pub span: Range<usize>,
+    /// The secret, decoded if it was found in an encoding.
+    pub secret: SecretValue,
+    /// Probability that this is a real credential, 0 to 1.
+    pub confidence: f32,
+    /// Other captured parts: `user`, `host`, `id`. Not secret.
+    pub parts: Vec<(String, String)>,
+    /// Encodings passed through, outermost first: `base64`, `url`.
+    pub encodings: Vec<&'static str>,
+    /// Why it was kept and what raised or lowered its confidence, by filter name.
+    pub notes: Vec<&'static str>,
+}

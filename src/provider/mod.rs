@@ -1,0 +1,100 @@
+//! Who issued a credential and can kill it. A provider validates, issues and revokes; it does not know where consumers
+//! keep the value.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, ActionError, Pending, Target, ValueRef};
+use crate::error::Result;
+use crate::finding::Liveness;
+use crate::identity::Identity;
+use crate::secret::SecretValue;
+use crate::source::Coverage;
+
+/// What a provider is told about a credential: facts without the value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// Rule id or `needle`.
+    pub rule: String,
+    /// Facts by name, from captures and from fields beside the value: `user`, `host`, `port`, `key-id`, `accessor`.
+    pub facts: BTreeMap<String, String>,
+}
+
+/// Something that the provider itself knows to be the leaver's: a token, a key, a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owned {
+    /// Where it is, by id or accessor; never the value.
+    pub at: Target,
+    /// What a person would call it: `OpenBao token`, `IAM access key`.
+    pub label: String,
+    /// Why it is theirs: `entity_id of alias userpass/alice`.
+    pub reason: String,
+    /// What else is known: creation, last use, policies.
+    pub facts: BTreeMap<String, String>,
+    /// Whether the provider still accepts it.
+    pub liveness: Liveness,
+}
+
+/// What a provider is asked to do for one step of a plan.
+#[derive(Clone, Debug)]
+pub enum ProviderStep {
+    /// Refuse new sessions of an account (entity disabled, login profile removed); reversible.
+    Freeze,
+    /// Kill one credential, or all of an account, for good.
+    Revoke,
+    /// Make the value in `new` the accepted one. `old` still works or not, as the system has it.
+    Set {
+        /// Staged new value.
+        new: ValueRef,
+        /// Value that it replaces.
+        old: ValueRef,
+    },
+    /// Make a new credential and stage it at `into`.
+    Issue {
+        /// Where to stage it.
+        into: ValueRef,
+    },
+    /// Log in with `new`; done when it works.
+    Test {
+        /// Value that must work.
+        new: ValueRef,
+    },
+    /// End what lives on after the value changed: sessions, connections, a second accepted password.
+    Evict {
+        /// Value that must not work afterwards.
+        old: ValueRef,
+    },
+    /// Paired probe: `new` works and `old` gets a definitive rejection.
+    Verify {
+        /// Value that must work; `None` for a pure revocation.
+        new: Option<ValueRef>,
+        /// Value that must be dead.
+        old: ValueRef,
+    },
+}
+
+/// An issuer.
+pub trait Provider: Send + Sync {
+    /// Its name in the configuration, the `system` of its targets.
+    fn name(&self) -> &str;
+
+    /// What sort of issuer, for people and documents: `PostgreSQL role`.
+    fn label(&self) -> &'static str;
+
+    /// The account that this credential belongs to at this provider, if it is one of its own (host, port and database
+    /// match, key id exists, token prefix and address match).
+    fn recognise<'a>(&'a self, subject: &'a Subject, value: &'a SecretValue) -> Pending<'a, Result<Option<Target>>>;
+
+    /// Asks the issuer whether it accepts the value now. One probe, no retries.
+    fn validate<'a>(&'a self, at: &'a Target, value: &'a SecretValue) -> Pending<'a, Liveness>;
+
+    /// Everything that the provider itself knows to be the leaver's.
+    fn owned<'a>(&'a self, identity: &'a Identity) -> Pending<'a, Result<(Vec<Owned>, Coverage)>>;
+
+    /// The action for one step; `None` when this provider has no such step.
+    fn action<'a>(&'a self, at: &'a Target, step: ProviderStep) -> Option<Box<dyn Action + 'a>>;
+
+    /// A cheap call that shows that we may do what the plan wants at `at`; run before the first change.
+    fn preflight<'a>(&'a self, at: &'a Target) -> Pending<'a, Result<(), ActionError>>;
+}

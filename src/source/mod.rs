@@ -1,0 +1,52 @@
+//! Where text comes from. A source reads a place (work tree, git history, export) and hands every piece of text in it to a
+//! [`Sink`], with its provenance; at the end it says what it read, what it skipped, what it could not read, and why.
+//!
+//! Invariant: this room knows no rules and no people. It reports authors as the export names them ([`PersonRef`]); who
+//! they are is decided in `identity` and `attribution`.
+
+mod coverage;
+mod item;
+mod progress;
+mod provenance;
+mod spans;
+
+pub use coverage::{Coverage, Gap, GapKind};
+pub use item::{Container, ContainerKind, Evidence, Item, ItemKind, PersonRef, Via};
+pub use progress::Progress;
+pub use provenance::{GitObjectKind, Provenance};
+pub use spans::SpanMap;
+
+use crate::error::Result;
+
+/// One piece of text on its way to the detectors.
+#[derive(Clone, Copy)]
+pub struct Document<'a> {
+    /// The text; for decoded formats the decoded form.
+    pub bytes: &'a [u8],
+    /// Where it is.
+    pub provenance: &'a Provenance,
+    /// For decoded text: how offsets in `bytes` map to offsets in the raw file. `None` means they are the same.
+    pub spans: Option<&'a SpanMap>,
+}
+
+/// Receives documents. Called from many threads at once.
+pub trait Sink: Sync {
+    /// Takes one whole document.
+    fn document(&self, document: &Document<'_>);
+
+    /// Whether raw bytes could hold anything worth parsing for. Conservative: `true` when in doubt. A source of a format
+    /// whose text survives in the raw bytes may skip the parse of a file when this says `false`.
+    fn wants(&self, _raw: &[u8]) -> bool {
+        true
+    }
+}
+
+/// A place that text comes from.
+pub trait Source: Send + Sync {
+    /// What a person would call it: `git history of ./shop`, `Slack export acme.zip`.
+    fn name(&self) -> String;
+
+    /// Hands every document to the sink. A failure of one part is a [`Gap`] in the coverage; an `Err` means that nothing
+    /// of this source could be read at all.
+    fn read(&self, sink: &dyn Sink, progress: &Progress) -> Result<Coverage>;
+}

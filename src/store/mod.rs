@@ -1,0 +1,113 @@
+//! Where values are kept for consumers. A store is asked for what it holds, and takes a new value in its own native,
+//! resumable sequence. It does not know who issued a value; that is the provider's side.
+//!
+//! The native sequences, as actions:
+//!
+//! | store | stage | promote | retire |
+//! |---|---|---|---|
+//! | KV v2 | `cas=0` write to the pending path | check-and-set write, siblings kept | destroy old versions, remove the pending path |
+//! | Secrets Manager | `PutSecretValue` as `AWSPENDING` | move `AWSCURRENT` | evict `AWSPREVIOUS` |
+//! | files | sidecar file, mode 0600 | edit in place, atomic rename | remove backup and sidecar |
+
+use std::ops::ControlFlow;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::action::{Action, ActionError, Pending, Slot, Target};
+use crate::error::Result;
+use crate::secret::{Fingerprint, SecretValue};
+use crate::source::Coverage;
+
+/// One value as a store hands it out during an inventory; never leaves memory.
+#[derive(Debug)]
+pub struct Held {
+    /// Where it is.
+    pub at: Target,
+    /// Current, or an older version that is still readable.
+    pub slot: Slot,
+    /// Version as the store names it.
+    pub version: String,
+    /// The value.
+    pub value: SecretValue,
+    /// Other fields beside it that say what it is for: `username`, `host`, `port`, `dbname`, `engine`. No secrets.
+    pub hints: Vec<(String, String)>,
+}
+
+/// One entry of a store that holds a credential, found by fingerprint, not by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    /// Where it is.
+    pub at: Target,
+    /// Version as the store names it.
+    pub version: String,
+    /// True when this is what consumers read now.
+    pub current: bool,
+    /// The value's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// What it is for, from fields beside it; no secrets.
+    pub hints: Vec<(String, String)>,
+    /// Programs that read it, if known.
+    pub consumers: Vec<String>,
+}
+
+/// What a store is asked to do for one step of a plan.
+#[derive(Clone, Debug)]
+pub enum StoreStep {
+    /// Put a new value beside the current one. The value comes from `supply`.
+    Stage(Supply),
+    /// Make the staged value current. `expect` is the version that the plan saw; another one is a conflict.
+    Promote {
+        /// Version that must still be current.
+        expect: String,
+    },
+    /// Make every older value unreadable and remove what staging left.
+    Retire {
+        /// Version that was replaced.
+        replaced: String,
+    },
+}
+
+/// Where a staged value comes from.
+#[derive(Clone, Debug)]
+pub enum Supply {
+    /// Made now: length and alphabet.
+    Generate {
+        /// Characters.
+        length: usize,
+        /// ASCII characters to draw from.
+        alphabet: String,
+    },
+    /// Copied from another store's slot (one secret kept in two places).
+    Copy(crate::action::ValueRef),
+    /// Issued by a provider's own step, which stages it itself.
+    Issued,
+}
+
+/// A place that keeps values.
+pub trait Store: Send + Sync {
+    /// Its name in the configuration, the `system` of its targets.
+    fn name(&self) -> &str;
+
+    /// What sort of store, for people and documents: `OpenBao KV v2`.
+    fn label(&self) -> &'static str;
+
+    /// Hands out every value that policy lets us read. Each read is logged by the caller; what may not or could not be
+    /// read is a gap in the coverage. `visit` may stop the walk.
+    fn inventory<'a>(
+        &'a self,
+        visit: &'a mut (dyn FnMut(Held) -> ControlFlow<()> + Send),
+    ) -> Pending<'a, Result<Coverage>>;
+
+    /// Reads one value; `Ok(None)` when there is definitely none.
+    fn read<'a>(&'a self, at: &'a Target, slot: &'a Slot) -> Pending<'a, Result<Option<SecretValue>, ActionError>>;
+
+    /// Writes a value that a provider just issued into the staging slot of operation `op` (create only).
+    fn stage<'a>(&'a self, at: &'a Target, op: Uuid, value: &'a SecretValue) -> Pending<'a, Result<(), ActionError>>;
+
+    /// The action for one step.
+    fn action<'a>(&'a self, at: &'a Target, step: StoreStep) -> Box<dyn Action + 'a>;
+
+    /// A cheap call that shows that we may do what a rotation of `at` needs; run before the first change.
+    fn preflight<'a>(&'a self, at: &'a Target) -> Pending<'a, Result<(), ActionError>>;
+}
