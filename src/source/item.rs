@@ -58,6 +58,15 @@ impl PersonRef {
     }
 }
 
+/// Names that a source believes to be one person, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kin {
+    /// The names; one entry for each account or address.
+    pub people: Vec<PersonRef>,
+    /// Why they are one person, as part of a sentence: `user list of the Slack export acme.zip`, `.mailmap of ./shop`.
+    pub reason: String,
+}
+
 /// What holds an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

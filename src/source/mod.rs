@@ -11,7 +11,7 @@ mod provenance;
 mod spans;
 
 pub use coverage::{Coverage, Gap, GapKind};
-pub use item::{Container, ContainerKind, Evidence, Item, ItemKind, PersonRef, Via};
+pub use item::{Container, ContainerKind, Evidence, Item, ItemKind, Kin, PersonRef, Via};
 pub use progress::Progress;
 pub use provenance::{GitObjectKind, Provenance};
 pub use spans::SpanMap;
@@ -49,4 +49,10 @@ pub trait Source: Send + Sync {
     /// Hands every document to the sink. A failure of one part is a [`Gap`] in the coverage; an `Err` means that nothing
     /// of this source could be read at all.
     fn read(&self, sink: &dyn Sink, progress: &Progress) -> Result<Coverage>;
+
+    /// The people that the source itself knows: the user list of an export, the authors, committers, co-authors and
+    /// mailmap of a repository. Each entry says why its names belong to one person. May read the source once more.
+    fn roster(&self) -> Result<Vec<Kin>> {
+        Ok(Vec::new())
+    }
 }
