@@ -1,1 +1,5 @@
-//! Room under construction.
+//! What a person decided: offkey's own folder and `offkey.toml`.
+
+mod home;
+
+pub use home::Home;
