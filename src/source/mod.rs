@@ -5,12 +5,14 @@
 //! they are is decided in `identity` and `attribution`.
 
 mod coverage;
+mod history;
 mod item;
 mod progress;
 mod provenance;
 mod spans;
 
 pub use coverage::{Coverage, Gap, GapKind};
+pub use history::{CommitPeople, Introduction};
 pub use item::{Container, ContainerKind, Evidence, Item, ItemKind, Kin, PersonRef, Via};
 pub use progress::Progress;
 pub use provenance::{GitObjectKind, Provenance};
