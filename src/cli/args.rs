@@ -1,0 +1,279 @@
+//! What was typed. Parse first, act later: nothing here reads a file or opens a connection.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// offkey changes the locks when someone leaves.
+#[derive(Debug, Parser)]
+#[command(name = "offkey", version, max_term_width = 110, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(after_help = "\
+Examples:
+  offkey demo                                   walk one departure on a small made-up company, no server needed
+  offkey scan .                                 search a repository, its history, a folder or an export
+  offkey sweep --identity alice.toml --case alice ./shop ./slack-export.zip
+  offkey apply --case alice --digest 4f0c…      carry out the plan whose digest was approved
+  offkey report --case alice --format html
+
+Nothing is changed without `apply`. Values are never printed unless --reveal is given.
+Exit codes: 0 nothing to do, 2 bad usage, 10 findings, 11 open items, 12 partial coverage, 20 remote failure,
+21 outcome unknown, 30 evidence does not verify. See docs/exit-codes.md.")]
+pub(super) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+    /// Say more on standard error (-v what happens, -vv details).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// No progress, no notes: results and errors only.
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+    /// Where offkey keeps its own key for fingerprints and signatures.
+    #[arg(long, global = true, value_name = "DIR", env = "OFFKEY_HOME")]
+    pub(super) home: Option<PathBuf>,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Search repositories, folders and exports for credentials
+    Scan(ScanArgs),
+    /// Show who a person is, under which names, and why
+    Identity {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: IdentityCommand,
+    },
+    /// Walk one departure up to the plan: find, attribute, locate, ask, plan (changes nothing)
+    Sweep(SweepArgs),
+    /// Show the plan of a case and its digest
+    Plan(CaseArgs),
+    /// Carry out the approved plan of a case; after a crash, run it again
+    Apply(ApplyArgs),
+    /// Ask again, independently: old values dead, new ones live, text clean
+    Confirm(ConfirmArgs),
+    /// Write the report of a case
+    Report(ReportArgs),
+    /// Look at or check the evidence of a case
+    Audit {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+    /// Look at or check detection rules
+    Rules {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
+    /// Build a small company, let somebody leave, and walk the whole story
+    Demo(DemoArgs),
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ScanFormat {
+    /// For people.
+    Text,
+    /// One JSON object for each finding and line.
+    Jsonl,
+    /// One JSON document: credentials, findings, coverage.
+    Json,
+}
+
+/// Which text to read; shared by everything that scans.
+#[derive(Clone, Debug, Args)]
+pub(super) struct SourceArgs {
+    /// Repositories, folders, exports or files.
+    #[arg(value_name = "PATH", required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// Take the paths for this format instead of looking (see docs/sources.md).
+    #[arg(long = "as", value_name = "FORMAT")]
+    pub(super) take_for: Option<String>,
+    /// Do not read the history of repositories.
+    #[arg(long)]
+    pub(super) no_history: bool,
+    /// Do not read the work tree of repositories.
+    #[arg(long)]
+    pub(super) no_work_tree: bool,
+    /// Leave out files larger than this many bytes, and say so (default: no limit).
+    #[arg(long, value_name = "BYTES")]
+    pub(super) max_file_size: Option<u64>,
+    /// Threads (default: one a core).
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<usize>,
+}
+
+/// `offkey scan`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  offkey scan .                          work tree and full history of the repository here
+  offkey scan --no-history src/          a folder only
+  offkey scan slack-export.zip           an export; findings carry the author of each message
+  offkey scan --format jsonl . | jq .    one JSON object a finding
+  vault kv get -field=pw secret/x | offkey scan --needles - .    search for one exact value in every encoding")]
+pub(super) struct ScanArgs {
+    /// What to read.
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// How to write the results.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: ScanFormat,
+    /// Least probability that a finding must have, 0 to 1.
+    #[arg(long, value_name = "P", default_value_t = 0.5)]
+    pub(super) min_confidence: f32,
+    /// Also search for the exact values in this file, one a line (`-`: standard input). Never on the command line.
+    #[arg(long, value_name = "FILE")]
+    pub(super) needles: Option<PathBuf>,
+    /// Print the secrets themselves.
+    #[arg(long)]
+    pub(super) reveal: bool,
+    /// Print what the scan cost: bytes, rates, time.
+    #[arg(long)]
+    pub(super) stats: bool,
+    /// Exit with 0 even when there are findings.
+    #[arg(long)]
+    pub(super) exit_zero: bool,
+}
+
+/// `offkey identity …`
+#[derive(Debug, Subcommand)]
+pub(super) enum IdentityCommand {
+    /// Print every alias with the reason why we believe it
+    Show {
+        /// The identity file (docs/identity.md).
+        #[arg(value_name = "FILE")]
+        identity: PathBuf,
+        /// Repositories and exports that may know further names.
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
+}
+
+/// A case.
+#[derive(Clone, Debug, Args)]
+pub(super) struct CaseArgs {
+    /// The case's folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) case: PathBuf,
+}
+
+/// `offkey sweep`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  offkey sweep --identity alice.toml --config offkey.toml --case alice ./shop ./slack-export.zip
+
+A sweep changes nothing. It ends with a plan and its digest; `offkey apply` asks for that digest.")]
+pub(super) struct SweepArgs {
+    /// Who leaves (docs/identity.md).
+    #[arg(long, value_name = "FILE")]
+    pub(super) identity: PathBuf,
+    /// Stores, providers and policy.
+    #[arg(long, value_name = "FILE", default_value = "offkey.toml")]
+    pub(super) config: PathBuf,
+    /// Folder for the case; made by the sweep.
+    #[arg(long, value_name = "DIR")]
+    pub(super) case: PathBuf,
+    /// What to read.
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+}
+
+/// `offkey apply`
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    /// The case.
+    #[command(flatten)]
+    pub(super) case: CaseArgs,
+    /// The digest of the plan that was approved; its first twelve digits are enough.
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) digest: String,
+    /// Carry out at most this many credentials' changes although the policy's cap is lower.
+    #[arg(long, value_name = "N")]
+    pub(super) allow: Option<usize>,
+}
+
+/// `offkey confirm`
+#[derive(Debug, Args)]
+pub(super) struct ConfirmArgs {
+    /// The case.
+    #[command(flatten)]
+    pub(super) case: CaseArgs,
+}
+
+/// How the report of a case is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReportFormat {
+    /// For the terminal.
+    Text,
+    /// Everything, for programs.
+    Json,
+    /// One self-contained page for people.
+    Html,
+}
+
+/// `offkey report`
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The case.
+    #[command(flatten)]
+    pub(super) case: CaseArgs,
+    /// How to write it.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: ReportFormat,
+    /// Write to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// `offkey audit …`
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// Check the log of a case: hashes, tree, checkpoint, signature. Needs no configuration
+    Verify {
+        /// The case's folder, or an exported log.
+        #[arg(value_name = "CASE")]
+        case: PathBuf,
+        /// The key id that must have signed (printed when the case was made); without it any key is accepted and named.
+        #[arg(long, value_name = "KEY-ID")]
+        key: Option<String>,
+    },
+}
+
+/// `offkey rules …`
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Check rule files: fields, patterns, every example and negative example
+    Check {
+        /// Rule files or folders (default: the built-in set).
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// List the rules
+    List {
+        /// How to write them.
+        #[arg(long, value_enum, default_value = "text")]
+        format: ScanFormat,
+    },
+    /// Print one rule
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Say which rules match a file, and why findings were kept or dropped
+    Test {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// `offkey demo`
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Keep the company here instead of in a new temporary folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+}

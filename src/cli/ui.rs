@@ -1,0 +1,109 @@
+//! Standard error: progress, notes, errors. Standard output is for results only.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::Error;
+use crate::secret::SecretValue;
+use crate::source::Progress;
+
+/// What the person at the terminal wants to see on standard error.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ui {
+    quiet: bool,
+}
+
+impl Ui {
+    /// Starts the log at the asked level and remembers how much to say.
+    pub(super) fn new(verbose: u8, quiet: bool) -> Self {
+        let level = match verbose {
+            0 => tracing::Level::WARN,
+            1 => tracing::Level::INFO,
+            _ => tracing::Level::DEBUG,
+        };
+        // Only our own events: the HTTP libraries log headers, and headers carry credentials.
+        let filter = tracing_subscriber::filter::EnvFilter::new(format!("off,offkey={level}"));
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+        // A second initialisation (tests in one process) keeps the first: nothing to report.
+        let _ = log.try_init();
+        Self { quiet }
+    }
+
+    /// One line for people.
+    #[expect(clippy::print_stderr, reason = "this is the room that prints")]
+    pub(super) fn note(self, text: impl AsRef<str>) {
+        if !self.quiet {
+            eprintln!("{}", text.as_ref());
+        }
+    }
+
+    /// A warning: printed even when quiet.
+    #[expect(clippy::print_stderr, reason = "this is the room that prints")]
+    pub(super) fn warn(self, text: impl AsRef<str>) {
+        eprintln!("warning: {}", text.as_ref());
+    }
+
+    /// What happened, what is still true, what to do next.
+    #[expect(clippy::print_stderr, reason = "this is the room that prints")]
+    pub(super) fn error(error: &Error) {
+        eprintln!("error: {error}");
+        if let Some(still) = error.still_true() {
+            eprintln!("  still true: {still}");
+        }
+        if let Some(next) = error.next_step() {
+            eprintln!("  next: {next}");
+        }
+    }
+
+    /// Shows a bar for `progress` until the guard is dropped; on a terminal only.
+    pub(super) fn bar(self, what: &str, progress: Arc<Progress>) -> Bar {
+        if self.quiet || !std::io::stderr().is_terminal() {
+            return Bar { stop: Arc::new(AtomicBool::new(true)), thread: None };
+        }
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let style = "{msg} {bar:30} {bytes} of {total_bytes} at {bytes_per_sec}, {eta} left";
+        bar.set_style(ProgressStyle::with_template(style).expect("because the template is a constant that parses"));
+        bar.set_message(what.to_owned());
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                let (done, total) = progress.state();
+                bar.set_length(total.max(done));
+                bar.set_position(done);
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            bar.finish_and_clear();
+        });
+        Bar { stop, thread: Some(thread) }
+    }
+}
+
+/// A progress bar on the screen; dropping it takes it away.
+pub(super) struct Bar {
+    stop: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // The drawing thread owns nothing but the bar: a panic there is not worth a second one here.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The value as it may be printed: whole when revealed, otherwise its length and nothing else.
+pub(super) fn shown(value: &SecretValue, reveal: bool) -> String {
+    if reveal {
+        String::from_utf8_lossy(value.expose()).into_owned()
+    } else {
+        format!("[{} characters]", value.len())
+    }
+}
