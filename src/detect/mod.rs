@@ -1,4 +1,18 @@
 //! Rules and needles × documents → matches. Pure and parallel; knows no people and no live systems.
+//!
+//! A document passes through narrowing stages: the [`prefilter`] finds the few places where a keyword stands, the exact
+//! patterns run in a window around each, structure checks and [`filter`]s set the confidence, and needles are searched
+//! beside all that in every encoding that people paste.
+
+mod detector;
+mod filter;
+mod needle;
+mod prefilter;
+mod run;
+
+pub use detector::{Detector, Options};
+pub use needle::{Needle, Refused};
+pub use run::{Hit, run};
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,7 +22,7 @@ use crate::secret::SecretValue;
 /// A raw hit. Never leaves memory.
 #[derive(Clone, Debug)]
 pub struct Match {
-    /// Rule id, or `needle:<locator>` for an exact value from a store.
+    /// Rule id, or `needle:<label>` for an exact value from a store.
     pub rule: Arc<str>,
     /// Kind of credential, as the rule names it.
     pub kind: Arc<str>,

@@ -1,5 +1,9 @@
 //! Matches → findings (a place) → credentials (a distinct value, the unit that is rotated).
 
+mod collect;
+
+pub use collect::collect;
+
 use serde::{Deserialize, Serialize};
 
 use crate::secret::{Fingerprint, SecretValue};

@@ -1,0 +1,98 @@
+//! What makes a match less or more likely to be a real credential. Each filter has a name, which the finding keeps.
+
+use crate::rule::check::entropy;
+
+/// Words that stand where a secret would, in documentation and templates.
+const PLACEHOLDERS: &[&str] = &[
+    "example",
+    "placeholder",
+    "changeme",
+    "change_me",
+    "change-me",
+    "your_",
+    "your-",
+    "yourpassword",
+    "dummy",
+    "xxxx",
+    "redacted",
+    "todo",
+    "fixme",
+    "insert",
+    "sample",
+    "not_set",
+    "notset",
+    "undefined",
+    "masked",
+    "hidden",
+    "<none>",
+    "secret_here",
+];
+
+/// What the filters say about a value: a factor on the confidence and the names of those that spoke.
+pub(super) struct Opinion {
+    pub(super) factor: f32,
+    pub(super) notes: Vec<&'static str>,
+}
+
+/// Judges a value that a provider's rule found; its shape speaks for it already.
+pub(super) fn shaped(value: &[u8]) -> Opinion {
+    let mut opinion = Opinion { factor: 1.0, notes: Vec::new() };
+    opinion.lower(placeholder(value), 0.3, "placeholder");
+    opinion.lower(repetitive(value), 0.3, "repetitive");
+    opinion
+}
+
+/// Judges a value that stands in an assignment with a telling name and has no shape of its own.
+pub(super) fn generic(value: &[u8]) -> Opinion {
+    let mut opinion = shaped(value);
+    opinion.lower(reference(value), 0.05, "reference");
+    opinion.lower(value.iter().all(u8::is_ascii_lowercase) && value.len() < 24, 0.5, "plain-word");
+    opinion.lower(entropy(value) < 2.2, 0.5, "low-entropy");
+    opinion.lower(words(value), 0.5, "words");
+    opinion
+}
+
+impl Opinion {
+    fn lower(&mut self, applies: bool, factor: f32, note: &'static str) {
+        if applies {
+            self.factor *= factor;
+            self.notes.push(note);
+        }
+    }
+}
+
+fn placeholder(value: &[u8]) -> bool {
+    let lower = value.to_ascii_lowercase();
+    PLACEHOLDERS.iter().any(|word| memchr::memmem::find(&lower, word.as_bytes()).is_some())
+        || (value.starts_with(b"<") && value.ends_with(b">"))
+        || value.iter().all(|b| matches!(b, b'*' | b'.' | b'-' | b'x' | b'X' | b'_'))
+}
+
+/// A variable, a template expression or a call instead of a value.
+fn reference(value: &[u8]) -> bool {
+    let starts: &[&[u8]] =
+        &[b"$", b"{{", b"%(", b"#{", b"<%", b"@", b"process.env", b"os.environ", b"env(", b"var.", b"self."];
+    starts.iter().any(|start| value.starts_with(start))
+        || value.windows(2).any(|pair| pair == b"()" || pair == b"${" || pair == b"{{")
+        || (value.contains(&b'(') && value.contains(&b')'))
+}
+
+/// Few different characters, or one long run.
+fn repetitive(value: &[u8]) -> bool {
+    let mut seen = [false; 256];
+    value.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+    let distinct = seen.iter().filter(|seen| **seen).count();
+    value.len() >= 12 && distinct <= 4
+        || value.len() >= 8 && value.windows(8).any(|run| run.iter().all(|byte| *byte == run[0]))
+        || memchr::memmem::find(value, b"0123456789abcdef").is_some()
+        || memchr::memmem::find(value, b"1234567890").is_some()
+}
+
+/// Words joined by separators: `reset-password-form`, `my.secret.name`.
+fn words(value: &[u8]) -> bool {
+    let mut parts = value.split(|b| matches!(b, b'-' | b'_' | b'.' | b' ' | b'/')).peekable();
+    let count = parts.clone().count();
+    parts.peek().is_some()
+        && count >= 2
+        && parts.all(|part| part.len() >= 2 && part.iter().all(u8::is_ascii_alphabetic))
+}

@@ -1,0 +1,127 @@
+//! All sources through one detector.
+
+use std::sync::Mutex;
+
+use super::{Detector, Match};
+use crate::error::Result;
+use crate::source::{Coverage, Document, Progress, Provenance, Sink, Source};
+
+/// A match with its place.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// The document.
+    pub provenance: Provenance,
+    /// First and last line, from 1.
+    pub lines: (u32, u32),
+    /// Columns in bytes: start in the first line from 0, end (exclusive) in the last line.
+    pub columns: (u32, u32),
+    /// The match.
+    pub found: Match,
+}
+
+/// Reads every source through the detector. The order of hits is that of the sources, inside a source that of places.
+///
+/// # Errors
+/// When a source cannot be read at all.
+pub fn run(
+    detector: &Detector,
+    sources: &[Box<dyn Source>],
+    progress: &Progress,
+    threads: Option<usize>,
+) -> Result<(Vec<Hit>, Vec<Coverage>)> {
+    let read = || {
+        let mut hits = Vec::new();
+        let mut coverage = Vec::new();
+        for source in sources {
+            let sink = Collector { detector, hits: Mutex::new(Vec::new()) };
+            coverage.push(source.read(&sink, progress)?);
+            let mut found = sink.hits.into_inner().expect("because no thread panics with the lock held");
+            found.sort_by(|a, b| place(a).cmp(&place(b)));
+            hits.append(&mut found);
+        }
+        Ok((hits, coverage))
+    };
+    match threads {
+        None => read(),
+        Some(threads) => rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(|cause| crate::error::Error::internal("threads cannot be started").because(cause))?
+            .install(read),
+    }
+}
+
+fn place(hit: &Hit) -> (String, (u32, u32), (u32, u32)) {
+    (hit.provenance.to_string(), hit.lines, hit.columns)
+}
+
+struct Collector<'a> {
+    detector: &'a Detector,
+    hits: Mutex<Vec<Hit>>,
+}
+
+impl Sink for Collector<'_> {
+    fn document(&self, document: &Document<'_>) {
+        let mut found = Vec::new();
+        let path = match document.provenance {
+            Provenance::File { path, .. } | Provenance::Export { path, .. } => Some(path.as_str()),
+            _ => None,
+        };
+        self.detector.scan(document.bytes, path, &mut found);
+        if found.is_empty() {
+            return;
+        }
+        let mut lines = Lines::new(document.bytes);
+        let hits = found.into_iter().map(|found| {
+            let (first, start) = lines.locate(found.span.start);
+            let (last, end) = lines.locate(found.span.end);
+            Hit { provenance: document.provenance.clone(), lines: (first, last), columns: (start, end), found }
+        });
+        let hits: Vec<Hit> = hits.collect();
+        self.hits.lock().expect("because no thread panics with the lock held").extend(hits);
+    }
+
+    fn wants(&self, raw: &[u8]) -> bool {
+        self.detector.wants(raw)
+    }
+}
+
+/// Turns offsets into lines and columns; offsets usually ascend, so counting goes on from the last one.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+    line: u32,
+    line_start: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, offset: 0, line: 1, line_start: 0 }
+    }
+
+    fn locate(&mut self, offset: usize) -> (u32, u32) {
+        if offset < self.offset {
+            *self = Self::new(self.bytes);
+        }
+        for newline in memchr::memchr_iter(b'\n', &self.bytes[self.offset..offset]) {
+            self.line += 1;
+            self.line_start = self.offset + newline + 1;
+        }
+        self.offset = offset;
+        (self.line, (offset - self.line_start) as u32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_become_lines_and_columns() {
+        let mut lines = Lines::new(b"ab\ncd\n\nef");
+        assert_eq!(lines.locate(1), (1, 1));
+        assert_eq!(lines.locate(4), (2, 1));
+        assert_eq!(lines.locate(8), (4, 1));
+        assert_eq!(lines.locate(0), (1, 0));
+    }
+}
