@@ -80,13 +80,24 @@ pub struct ValueRef {
     pub slot: Slot,
 }
 
+impl ValueRef {
+    /// System name of values that this process found in text; the locator is the fingerprint.
+    pub const FOUND: &str = "found-in-text";
+
+    /// A value that was found in text: nothing but a new scan brings it back.
+    pub fn found(fingerprint: &Fingerprint) -> Self {
+        let at = Target { system: Self::FOUND.to_owned(), locator: fingerprint.to_string() };
+        Self { at, slot: Slot::Current }
+    }
+}
+
 /// Resolves pointers to values at the last moment.
 pub trait Values: Send + Sync {
     /// Reads the value; `Ok(None)` when there is definitely none.
     fn read<'a>(&'a self, value: &'a ValueRef) -> Pending<'a, Result<Option<SecretValue>, ActionError>>;
 
-    /// The value with this fingerprint, if this process holds it (found in text, or read from a store, in this run).
-    fn known(&self, fingerprint: &Fingerprint) -> Option<SecretValue>;
+    /// Puts a value that a provider just issued into a staging slot.
+    fn stage<'a>(&'a self, into: &'a ValueRef, value: &'a SecretValue) -> Pending<'a, Result<(), ActionError>>;
 }
 
 /// What an action is given.
@@ -182,5 +193,25 @@ pub trait Action: Send + Sync {
     /// Takes a `Reversible` effect back.
     fn undo<'a>(&'a self, _cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
         Box::pin(async { Err(ActionError::Refused("this step cannot be undone".to_owned())) })
+    }
+}
+
+/// Runs a future to its end on this thread. The rooms below the command line are async only where they talk to remotes.
+#[cfg(any(feature = "issuers", feature = "postgres"))]
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("because a runtime of one thread needs no more than memory").block_on(future)
+}
+
+/// Runs a future to its end on this thread. Without a feature that talks to remotes no future ever waits.
+#[cfg(not(any(feature = "issuers", feature = "postgres")))]
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        if let std::task::Poll::Ready(done) = future.as_mut().poll(&mut context) {
+            return done;
+        }
+        std::thread::yield_now();
     }
 }

@@ -1,1 +1,11 @@
-//! Room under construction.
+//! What should happen: a pure function from everything that is known to a [`Plan`]. Its digest is what is approved.
+//!
+//! Invariant: this room asks nobody and changes nothing; the same inputs give the same plan, byte for byte.
+
+mod draft;
+mod policy;
+mod step;
+
+pub use draft::{Account, Inputs, Known, draft};
+pub use policy::{Policy, Waiver};
+pub use step::{Disposition, Does, Plan, Step, Treatment};

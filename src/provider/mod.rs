@@ -37,7 +37,8 @@ pub struct Owned {
 }
 
 /// What a provider is asked to do for one step of a plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ProviderStep {
     /// Refuse new sessions of an account (entity disabled, login profile removed); reversible.
     Freeze,

@@ -9,6 +9,10 @@
 //! | Secrets Manager | `PutSecretValue` as `AWSPENDING` | move `AWSCURRENT` | evict `AWSPREVIOUS` |
 //! | files | sidecar file, mode 0600 | edit in place, atomic rename | remove backup and sidecar |
 
+mod file;
+
+pub use file::FileStore;
+
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
@@ -52,9 +56,10 @@ pub struct Holding {
 }
 
 /// What a store is asked to do for one step of a plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum StoreStep {
-    /// Put a new value beside the current one. The value comes from `supply`.
+    /// Put a new value beside the current one, under the operation's id. The value comes from the supply.
     Stage(Supply),
     /// Make the staged value current. `expect` is the version that the plan saw; another one is a conflict.
     Promote {
@@ -69,7 +74,8 @@ pub enum StoreStep {
 }
 
 /// Where a staged value comes from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Supply {
     /// Made now: length and alphabet.
     Generate {

@@ -1,0 +1,118 @@
+//! The parts of a plan.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::action::{ActionName, Effect, Target};
+use crate::provider::ProviderStep;
+use crate::secret::Fingerprint;
+use crate::store::StoreStep;
+
+/// What one step asks of one system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Does {
+    /// Of a store.
+    Store(StoreStep),
+    /// Of a provider.
+    Provider(ProviderStep),
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Unique in the plan: `c2.3`.
+    pub id: String,
+    /// Stable name of what is done: `store.promote`, `provider.set`.
+    pub action: ActionName,
+    /// Where.
+    pub target: Target,
+    /// What.
+    pub does: Does,
+    /// What it does to the world.
+    pub effect: Effect,
+}
+
+/// How a credential ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Disposition {
+    /// The account takes no new sessions.
+    Freeze,
+    /// Killed at its issuer.
+    Revoke,
+    /// Replaced where it is kept, and the old value killed.
+    Rotate,
+    /// Its issuer rejects it already.
+    AlreadyDead {
+        /// The rejection.
+        proof: String,
+    },
+    /// A dated, owned exception.
+    Waived {
+        /// The waiver's id.
+        waiver: String,
+        /// Day on which it ends.
+        until: String,
+    },
+    /// Nobody here can reach it: a person has to act.
+    Open {
+        /// What the person has to do.
+        todo: String,
+    },
+}
+
+/// One credential (or account) and everything that is done about it, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Treatment {
+    /// Unique in the plan: `c2`.
+    pub id: String,
+    /// The credential; `None` for what a provider knows without a value.
+    pub credential: Option<Fingerprint>,
+    /// What a person calls it.
+    pub label: String,
+    /// How it ends.
+    pub disposition: Disposition,
+    /// Why it is in the plan: relations to the leaver, places.
+    pub why: Vec<String>,
+    /// Identity of the operation: staged values carry it, and AWS takes it as `ClientRequestToken`.
+    pub op: Uuid,
+    /// What is done, one after the other. A step starts when the one before is confirmed.
+    pub steps: Vec<Step>,
+}
+
+impl Treatment {
+    /// Whether it changes anything.
+    pub fn acts(&self) -> bool {
+        !self.steps.is_empty()
+    }
+}
+
+/// What should happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of this form.
+    pub schema: String,
+    /// The case.
+    pub case: Uuid,
+    /// Who leaves.
+    pub identity: String,
+    /// Most treatments that may act without being allowed by name.
+    pub cap: usize,
+    /// Accounts first, then credentials.
+    pub treatments: Vec<Treatment>,
+}
+
+impl Plan {
+    /// SHA-256 of the canonical JSON, hexadecimal: what is approved.
+    pub fn digest(&self) -> String {
+        let canonical = serde_json::to_vec(self).expect("because a plan holds only strings and numbers");
+        data_encoding::HEXLOWER.encode(&Sha256::digest(canonical))
+    }
+
+    /// How many treatments act.
+    pub fn changes(&self) -> usize {
+        self.treatments.iter().filter(|treatment| treatment.acts()).count()
+    }
+}

@@ -1,0 +1,67 @@
+//! What the log says about each step. The log of the case is the journal: nothing is kept beside it.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::executor::State;
+use crate::action::Receipt;
+use crate::audit::Log;
+use crate::error::Result;
+use crate::plan::Step;
+
+/// The journal of one plan.
+pub struct Journal<'a> {
+    log: &'a Log,
+    plan: String,
+}
+
+impl<'a> Journal<'a> {
+    /// The journal of the plan with this digest.
+    pub fn new(log: &'a Log, plan: &str) -> Self {
+        Self { log, plan: plan.to_owned() }
+    }
+
+    /// Last known state of every step that was ever begun, with its receipt.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn states(&self) -> Result<HashMap<String, (State, Receipt)>> {
+        let mut states = HashMap::new();
+        for entry in self.log.entries()? {
+            if entry.data["plan"].as_str() != Some(&self.plan) {
+                continue;
+            }
+            let (Some(step), Some(state)) = (entry.data["step"].as_str(), state(&entry.kind, &entry.data)) else {
+                continue;
+            };
+            let receipt = serde_json::from_value(entry.data["receipt"].clone()).unwrap_or_default();
+            states.insert(step.to_owned(), (state, receipt));
+        }
+        Ok(states)
+    }
+
+    /// Before an effect: synced when this returns.
+    pub(super) fn intent(&self, step: &Step) -> Result<()> {
+        let data =
+            json!({ "plan": self.plan, "step": step.id, "action": step.action, "target": step.target.to_string() });
+        self.log.append("intent", data).map(drop)
+    }
+
+    /// After an effect, or instead of one.
+    pub(super) fn outcome(&self, step: &Step, state: &State, receipt: &Receipt) -> Result<()> {
+        let data = json!({
+            "plan": self.plan, "step": step.id, "action": step.action, "target": step.target.to_string(),
+            "state": state, "receipt": receipt,
+        });
+        self.log.append("outcome", data).map(drop)
+    }
+}
+
+fn state(kind: &str, data: &serde_json::Value) -> Option<State> {
+    match kind {
+        "intent" => Some(State::Intended),
+        "outcome" => serde_json::from_value(data["state"].clone()).ok(),
+        _ => None,
+    }
+}
