@@ -68,7 +68,9 @@ pub struct Inputs<'a> {
 /// revoked; then shared values are rotated.
 pub fn draft(inputs: &Inputs<'_>) -> Plan {
     let mut treatments: Vec<Treatment> = Vec::new();
-    for owned in inputs.owned {
+    // What was found by its value is treated there, with a probe at the end that only the value makes possible.
+    let by_value = |owned: &&Owned| !inputs.accounts.iter().any(|account| account.at == owned.at);
+    for owned in inputs.owned.iter().filter(by_value) {
         treatments.push(of_owned(inputs, owned));
     }
     for credential in inputs.credentials {

@@ -1,6 +1,10 @@
 //! Who issued a credential and can kill it. A provider validates, issues and revokes; it does not know where consumers
 //! keep the value.
 
+mod keyring;
+
+pub use keyring::{Keyring, KeyringServer};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -82,6 +86,11 @@ pub trait Provider: Send + Sync {
 
     /// What sort of issuer, for people and documents: `PostgreSQL role`.
     fn label(&self) -> &'static str;
+
+    /// Whether the account can be given a new value (a role's password), or its credential can only be killed (a token).
+    fn settable(&self, _at: &Target) -> bool {
+        false
+    }
 
     /// The account that this credential belongs to at this provider, if it is one of its own (host, port and database
     /// match, key id exists, token prefix and address match).
