@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::{Detector, Match};
 use crate::error::Result;
-use crate::source::{Coverage, Document, Progress, Provenance, Sink, Source};
+use crate::source::{Coverage, Document, Place, Progress, Provenance, Sink, Source};
 
 /// A match with its place.
 #[derive(Clone, Debug)]
@@ -68,6 +68,10 @@ impl Sink for Collector<'_> {
             _ => None,
         };
         self.detector.scan(document.bytes, path, &mut found);
+        let place = document.spans.and_then(|spans| spans.place());
+        if let Some(place) = place {
+            found.retain(|found| place.own.contains(&found.span.start));
+        }
         if found.is_empty() {
             return;
         }
@@ -75,6 +79,8 @@ impl Sink for Collector<'_> {
         let hits = found.into_iter().map(|found| {
             let (first, start) = lines.locate(found.span.start);
             let (last, end) = lines.locate(found.span.end);
+            let (first, start) = shifted(place, first, start);
+            let (last, end) = shifted(place, last, end);
             Hit { provenance: document.provenance.clone(), lines: (first, last), columns: (start, end), found }
         });
         let hits: Vec<Hit> = hits.collect();
@@ -83,6 +89,17 @@ impl Sink for Collector<'_> {
 
     fn wants(&self, raw: &[u8]) -> bool {
         self.detector.wants(raw)
+    }
+}
+
+/// A line and column of a window as those of the whole content.
+fn shifted(place: Option<&Place>, line: u32, column: u32) -> (u32, u32) {
+    match place {
+        None => (line, column),
+        Some(place) if line == 1 => {
+            (place.line + 1, column.saturating_add(u32::try_from(place.column).unwrap_or(u32::MAX)))
+        }
+        Some(place) => (place.line + line, column),
     }
 }
 

@@ -97,7 +97,16 @@ impl Coverage {
         for (reason, count) in other.counts {
             *self.counts.entry(reason).or_default() += count;
         }
-        self.gaps.extend(other.gaps);
+        let mut listed: BTreeMap<(GapKind, String), u64> = BTreeMap::new();
+        for gap in other.gaps {
+            let known = listed.entry((gap.kind, gap.why.clone())).or_insert_with(|| {
+                self.gaps.iter().filter(|one| one.kind == gap.kind && one.why == gap.why).count() as u64
+            });
+            *known += 1;
+            if *known <= Self::LISTED {
+                self.gaps.push(gap);
+            }
+        }
     }
 }
 

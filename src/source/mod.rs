@@ -4,19 +4,27 @@
 //! Invariant: this room knows no rules and no people. It reports authors as the export names them ([`PersonRef`]); who
 //! they are is decided in `identity` and `attribution`.
 
+mod content;
 mod coverage;
+pub mod files;
+pub mod git;
 mod history;
 mod item;
+mod mapped;
+mod open;
 mod progress;
 mod provenance;
 mod spans;
+mod text;
+mod windows;
 
 pub use coverage::{Coverage, Gap, GapKind};
 pub use history::{CommitPeople, Introduction};
 pub use item::{Container, ContainerKind, Evidence, Item, ItemKind, Kin, PersonRef, Via};
+pub use open::{OpenOptions, Recogniser, formats, open};
 pub use progress::Progress;
 pub use provenance::{GitObjectKind, Provenance};
-pub use spans::SpanMap;
+pub use spans::{Place, SpanMap};
 
 use crate::error::Result;
 

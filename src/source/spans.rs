@@ -5,9 +5,35 @@
 pub struct SpanMap {
     /// `(decoded start, raw start, raw length)` of each piece; a piece ends where the next one starts.
     pieces: Vec<(usize, usize, usize)>,
+    place: Option<Place>,
+}
+
+/// Where a window stands in content that was too large to hand on whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Offset of the window's first byte.
+    pub offset: u64,
+    /// Lines before it.
+    pub line: u32,
+    /// Column of its first byte, in bytes.
+    pub column: u64,
+    /// Starts of the matches that belong to this window; others are seen whole by a neighbour.
+    pub own: std::ops::Range<usize>,
 }
 
 impl SpanMap {
+    /// The map of a window of a larger content; arguments as in [`Place`].
+    pub fn window(offset: u64, line: u32, column: u64, own: std::ops::Range<usize>) -> Self {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let pieces = vec![(0, start, usize::MAX - start)];
+        Self { pieces, place: Some(Place { offset, line, column, own }) }
+    }
+
+    /// Where the text stands, if it is a window.
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
     /// Notes that decoded text from `decoded` on comes from `raw_length` raw bytes at `raw`.
     pub fn push(&mut self, decoded: usize, raw: usize, raw_length: usize) {
         self.pieces.push((decoded, raw, raw_length));

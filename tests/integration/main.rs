@@ -1,1 +1,3 @@
 //! The one integration-test binary: each module is one part of the story on real input and real servers.
+mod files;
+mod history;
