@@ -1,1 +1,226 @@
-//! Room under construction.
+//! The folder of one departure: what was asked, found, planned, done and proven. Never a value.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `case.json` | request: identity, sources, configuration |
+//! | `findings.json` | credentials by fingerprint with their places, exposures, holdings, coverage |
+//! | `plan.json` | the plan; its digest is what is approved |
+//! | `log.db` | the append-only log |
+//! | `checkpoint.txt` | signature over the log |
+//! | `verdict.json` | the last confirmation |
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::attribution::Exposure;
+use crate::audit::{Log, Signer};
+use crate::confirm::Verdict;
+use crate::error::{Error, Result};
+use crate::finding::{Finding, Liveness};
+use crate::identity::Identity;
+use crate::plan::Plan;
+use crate::secret::Fingerprint;
+use crate::source::Coverage;
+use crate::store::Holding;
+
+/// What was asked for: enough to read the same sources again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// Version of this form.
+    pub schema: String,
+    /// The case.
+    pub id: Uuid,
+    /// When it was opened, RFC 3339.
+    pub opened: String,
+    /// Who leaves, with all aliases and reasons.
+    pub identity: Identity,
+    /// Paths that were read, absolute.
+    pub paths: Vec<PathBuf>,
+    /// `--as`, if it was given.
+    pub take_for: Option<String>,
+    /// Whether history was read.
+    pub history: bool,
+    /// Whether work trees were read.
+    pub work_tree: bool,
+    /// The configuration, absolute.
+    pub config: PathBuf,
+}
+
+/// One distinct value, without it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// The value's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// What a person calls it.
+    pub label: String,
+    /// Rule that knows it best.
+    pub rule: String,
+    /// Kind of credential.
+    pub kind: String,
+    /// Highest confidence.
+    pub confidence: f32,
+    /// What its issuer said during the sweep.
+    pub liveness: Option<Liveness>,
+    /// Every place, with paths of git objects where history names them.
+    pub findings: Vec<Place>,
+}
+
+/// A finding with the path that a person would open.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Place {
+    /// Path, message or object, with line.
+    pub shown: String,
+    /// The finding.
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// What the sweep found.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Findings {
+    /// Distinct values.
+    pub credentials: Vec<Record>,
+    /// Ties to people.
+    pub exposures: Vec<Exposure>,
+    /// Where values are kept.
+    pub holdings: Vec<Holding>,
+    /// The account of each source, store and provider.
+    pub coverage: Vec<Coverage>,
+    /// Values of stores that are too short or common to search for, and why.
+    pub unsearched: Vec<String>,
+}
+
+/// An open case.
+pub struct Case {
+    dir: PathBuf,
+    log: Log,
+}
+
+impl Case {
+    /// Makes the folder of a new case.
+    ///
+    /// # Errors
+    /// When there is a case already: a case is never overwritten.
+    pub fn create(dir: &Path) -> Result<Self> {
+        if dir.join("case.json").exists() {
+            return Err(Error::user(format!("{} is a case already", dir.display()))
+                .still("It was not touched.")
+                .next("Choose another folder for a new sweep, or go on with `offkey apply` or `offkey confirm`."));
+        }
+        let failed = |cause| Error::user(format!("the folder {} cannot be made", dir.display())).because(cause);
+        fs::create_dir_all(dir).map_err(failed)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+        }
+        Ok(Self { dir: dir.to_owned(), log: Log::open(dir)? })
+    }
+
+    /// Opens a case that a sweep made; only one process can.
+    ///
+    /// # Errors
+    /// When there is none, another process works on it, or its log is broken.
+    pub fn open(dir: &Path) -> Result<Self> {
+        if !dir.join("case.json").exists() {
+            return Err(
+                Error::user(format!("{} is not a case", dir.display())).next("`offkey sweep --case DIR` makes one.")
+            );
+        }
+        Ok(Self { dir: dir.to_owned(), log: Log::open(dir)? })
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes one of the case's JSON files, whole or not at all.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write<T: Serialize>(&self, name: &str, content: &T) -> Result<()> {
+        let text = serde_json::to_vec_pretty(content).expect("because the case's types always serialise");
+        self.write_text(name, &text)
+    }
+
+    fn write_text(&self, name: &str, text: &[u8]) -> Result<()> {
+        let path = self.dir.join(name);
+        let write = || -> std::io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
+            file.write_all(text)?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map(drop).map_err(|error| error.error)
+        };
+        write().map_err(|cause| Error::user(format!("{} cannot be written", path.display())).because(cause))
+    }
+
+    /// Signs the log as it is now.
+    ///
+    /// # Errors
+    /// When the checkpoint cannot be written.
+    pub fn seal(&self, signer: &Signer) -> Result<()> {
+        self.write_text("checkpoint.txt", self.log.checkpoint(signer).to_text().as_bytes())
+    }
+
+    /// The request.
+    ///
+    /// # Errors
+    /// When the file is missing or damaged; so for the others.
+    pub fn request(&self) -> Result<Request> {
+        read(&self.dir, "case.json")
+    }
+
+    /// What the sweep found.
+    ///
+    /// # Errors
+    /// See [`Case::request`].
+    pub fn findings(&self) -> Result<Findings> {
+        read(&self.dir, "findings.json")
+    }
+
+    /// The plan, after checking that it is the one that the log sealed.
+    ///
+    /// # Errors
+    /// When it was changed since; see also [`Case::request`].
+    pub fn plan(&self) -> Result<Plan> {
+        let plan: Plan = read(&self.dir, "plan.json")?;
+        let sealed = self.log.entries()?.into_iter().rev().find(|entry| entry.kind == "plan-sealed");
+        let sealed = sealed.and_then(|entry| entry.data["digest"].as_str().map(str::to_owned));
+        if sealed.as_deref() == Some(plan.digest().as_str()) {
+            return Ok(plan);
+        }
+        Err(Error::integrity(format!("{}/plan.json is not the plan that was sealed", self.dir.display()))
+            .still("Nothing was changed.")
+            .next("Restore it, or sweep again into a new case."))
+    }
+
+    /// The last confirmation, if there was one.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn verdict(&self) -> Result<Option<Verdict>> {
+        if self.dir.join("verdict.json").exists() { read(&self.dir, "verdict.json").map(Some) } else { Ok(None) }
+    }
+}
+
+fn read<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
+    let path = dir.join(name);
+    let text =
+        fs::read(&path).map_err(|cause| Error::user(format!("{} cannot be read", path.display())).because(cause))?;
+    serde_json::from_slice(&text).map_err(|cause| {
+        Error::integrity(format!("{} is damaged", path.display()))
+            .because(cause)
+            .next("Restore the case's folder from a backup.")
+    })
+}

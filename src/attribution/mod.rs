@@ -6,9 +6,12 @@
 
 mod chat;
 mod exposures;
+mod gather;
 mod git;
 mod store;
 mod theirs;
+
+pub use gather::gather;
 
 use std::collections::HashMap;
 use std::sync::Arc;

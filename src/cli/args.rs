@@ -6,7 +6,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// offkey changes the locks when someone leaves.
 #[derive(Debug, Parser)]
-#[command(name = "offkey", version, max_term_width = 110, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(
+    name = "offkey",
+    version,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
 #[command(after_help = "\
 Examples:
   offkey demo                                   walk one departure on a small made-up company, no server needed

@@ -1,8 +1,59 @@
-//! The command line: the only room that prints.
+//! The command line: the only room that prints. Results go to standard output, everything else to standard error.
 
+mod args;
+mod case;
+mod demo;
+mod exit;
+mod identity;
+mod rules;
+mod scan;
+mod ui;
+
+use std::io;
 use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::Home;
+use crate::error::{Error, Result};
+use args::{AuditCommand, Cli, Command, IdentityCommand};
+use exit::Exit;
+use ui::Ui;
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    let ui = Ui::new(cli.verbose, cli.quiet);
+    match run(&cli, ui) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            Ui::error(&error);
+            Exit::from(&error).into()
+        }
+    }
+}
+
+fn run(cli: &Cli, ui: Ui) -> Result<Exit> {
+    let home = cli.home.as_deref();
+    match &cli.command {
+        Command::Scan(args) => scan::run(args, home, ui),
+        Command::Identity { command: IdentityCommand::Show { identity, paths } } => identity::show(identity, paths, ui),
+        Command::Sweep(args) => case::sweep(args, &Home::open(home)?, ui),
+        Command::Plan(args) => case::plan(args),
+        Command::Apply(args) => case::apply(args, &Home::open(home)?, ui),
+        Command::Confirm(args) => case::confirm(args, &Home::open(home)?, ui),
+        Command::Report(args) => case::report(args),
+        Command::Audit { command: AuditCommand::Verify { case, key } } => case::verify(case, key.as_deref()),
+        Command::Rules { command } => rules::run(command),
+        Command::Demo(args) => demo::run(args, ui),
+    }
+}
+
+/// A reader that closes early (`| head`) is not an error; anything else is.
+fn ended_early(written: io::Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Error::user("standard output could not be written").because(error)),
+        Ok(()) => Ok(()),
+    }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Error;
-use crate::secret::SecretValue;
 use crate::source::Progress;
 
 /// What the person at the terminal wants to see on standard error.
@@ -96,14 +95,5 @@ impl Drop for Bar {
             // The drawing thread owns nothing but the bar: a panic there is not worth a second one here.
             let _ = thread.join();
         }
-    }
-}
-
-/// The value as it may be printed: whole when revealed, otherwise its length and nothing else.
-pub(super) fn shown(value: &SecretValue, reveal: bool) -> String {
-    if reveal {
-        String::from_utf8_lossy(value.expose()).into_owned()
-    } else {
-        format!("[{} characters]", value.len())
     }
 }

@@ -1,5 +1,7 @@
 //! What a person decided: offkey's own folder and `offkey.toml`.
 
+mod file;
 mod home;
 
+pub use file::{Config, load};
 pub use home::Home;

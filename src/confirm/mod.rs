@@ -1,1 +1,159 @@
-//! Room under construction.
+//! Asks again, independently of what the executor saw: is the old value dead, does the new one live, is the text clean?
+//!
+//! Invariant: *unknown* is never counted as dead, and a case is complete only when every item is in a terminal state.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Target, ValueRef, Values};
+use crate::finding::Liveness;
+use crate::plan::{Disposition, Does, Plan, Treatment};
+use crate::provider::ProviderStep;
+use crate::rotation::{Execution, Systems};
+use crate::secret::Fingerprint;
+
+/// How well the end of a credential is known, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// We saw the live system reject the old value.
+    Observed,
+    /// The system said that it did it.
+    Acknowledged,
+    /// An owned, dated exception stands for it.
+    Waived,
+    /// Nothing shows it.
+    None,
+}
+
+/// What a second look says of one item of the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// The treatment.
+    pub treatment: String,
+    /// What a person calls the credential.
+    pub label: String,
+    /// Whether the item is in a terminal state.
+    pub closed: bool,
+    /// How well that is known.
+    pub evidence: Evidence,
+    /// What the issuer says of the old value now.
+    pub old: Option<Liveness>,
+    /// What the issuer says of the new value now.
+    pub new: Option<Liveness>,
+    /// Places in text where the old value still stands.
+    pub still_in_text: usize,
+    /// What a person has to do, when the item is not closed.
+    pub todo: Option<String>,
+}
+
+/// The end of a case, or what is missing from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// When, RFC 3339.
+    pub time: String,
+    /// Every item of the plan.
+    pub items: Vec<Confirmation>,
+    /// Whether every item is closed.
+    pub complete: bool,
+    /// Whether something could not be read during the second scan.
+    pub partial: bool,
+}
+
+/// Looks again at every item. `in_text` counts the places where a fresh scan found each value.
+pub async fn confirm(
+    plan: &Plan,
+    execution: &Execution,
+    systems: &Systems,
+    in_text: &HashMap<Fingerprint, usize>,
+    partial: bool,
+    time: String,
+) -> Verdict {
+    let mut items = Vec::new();
+    for treatment in &plan.treatments {
+        let mut item = look(treatment, execution, systems).await;
+        item.still_in_text =
+            treatment.credential.and_then(|fingerprint| in_text.get(&fingerprint).copied()).unwrap_or(0);
+        items.push(item);
+    }
+    let complete = items.iter().all(|item| item.closed);
+    Verdict { time, items, complete, partial }
+}
+
+async fn look(treatment: &Treatment, execution: &Execution, systems: &Systems) -> Confirmation {
+    let mut item = Confirmation {
+        treatment: treatment.id.clone(),
+        label: treatment.label.clone(),
+        closed: false,
+        evidence: Evidence::None,
+        old: None,
+        new: None,
+        still_in_text: 0,
+        todo: None,
+    };
+    match &treatment.disposition {
+        Disposition::Open { todo } => item.todo = Some(todo.clone()),
+        Disposition::Waived { .. } => (item.closed, item.evidence) = (true, Evidence::Waived),
+        Disposition::AlreadyDead { proof } => {
+            item.old = Some(Liveness::Dead(proof.clone()));
+            (item.closed, item.evidence) = (true, Evidence::Observed);
+        }
+        Disposition::Freeze | Disposition::Revoke | Disposition::Rotate => {
+            probe(treatment, systems, &mut item).await;
+            close(treatment, execution, &mut item);
+        }
+    }
+    item
+}
+
+/// Asks the issuer about the old and the new value, as far as they can still be had.
+async fn probe(treatment: &Treatment, systems: &Systems, item: &mut Confirmation) {
+    let Some((at, new, old)) = pair(treatment) else { return };
+    let Some(provider) = systems.provider(&at.system) else { return };
+    // The store forgets the old value when it is retired; text may still have it.
+    let in_text = treatment.credential.map(|fingerprint| ValueRef::found(&fingerprint));
+    for value in in_text.iter().chain([old]) {
+        if let Ok(Some(value)) = systems.read(value).await {
+            item.old = Some(provider.validate(at, &value).await);
+            break;
+        }
+    }
+    if let Some(new) = new
+        && let Ok(Some(value)) = systems.read(new).await
+    {
+        item.new = Some(provider.validate(at, &value).await);
+    }
+}
+
+/// Account, new and old value of a treatment's probe.
+fn pair(treatment: &Treatment) -> Option<(&Target, Option<&ValueRef>, &ValueRef)> {
+    treatment.steps.iter().find_map(|step| match &step.does {
+        Does::Provider(ProviderStep::Verify { new, old }) => Some((&step.target, new.as_ref(), old)),
+        _ => None,
+    })
+}
+
+/// Decides whether an item is at its end.
+fn close(treatment: &Treatment, execution: &Execution, item: &mut Confirmation) {
+    if let Some((step, state)) = execution.blocked(treatment) {
+        let state = state.map_or_else(|| "not begun".to_owned(), |state| format!("{state:?}"));
+        item.todo = Some(format!("step {} ({}) is {state}: `offkey apply` goes on from there", step.id, step.action));
+        return;
+    }
+    match (&item.old, &item.new) {
+        (Some(Liveness::Live), _) => item.todo = Some("the old value works again: sweep again".to_owned()),
+        (_, Some(Liveness::Dead(why))) => {
+            item.todo = Some(format!("the new value does not work ({why}): consumers may be down"))
+        }
+        (Some(Liveness::Unknown(why)), _) => {
+            item.todo = Some(format!("nobody could say whether the old value is dead ({why}): confirm again"))
+        }
+        (Some(Liveness::Dead(_)), _) => (item.closed, item.evidence) = (true, Evidence::Observed),
+        // The value cannot be had any more: what the executor observed before it was destroyed stands.
+        (None, _) => {
+            let observed = pair(treatment).is_some();
+            (item.closed, item.evidence) = (true, if observed { Evidence::Observed } else { Evidence::Acknowledged });
+        }
+    }
+}

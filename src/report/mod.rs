@@ -1,1 +1,183 @@
-//! Room under construction.
+//! A scan or a case in the form that somebody reads. One file a form.
+//!
+//! Invariant: nothing here decides anything; a report says what the case says. Values appear only in the forms of a scan,
+//! and only when the caller passes `reveal`.
+
+mod case_html;
+mod case_json;
+mod case_text;
+mod scan_json;
+mod scan_jsonl;
+mod scan_text;
+
+pub use case_html::case_html;
+pub use case_json::case_json;
+pub use case_text::{case_text, plan_text, verdict_text};
+pub use scan_json::scan_json;
+pub use scan_jsonl::scan_jsonl;
+pub use scan_text::scan_text;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::attribution::{Exposure, Facts};
+use crate::audit::Entry;
+use crate::case::{Case, Findings, Record, Request};
+use crate::confirm::{Confirmation, Verdict};
+use crate::error::Result;
+use crate::finding::{Credential, Finding};
+use crate::plan::{Disposition, Plan, Treatment};
+use crate::rotation::{Execution, Journal};
+use crate::rule::RuleSet;
+use crate::secret::{Fingerprint, SecretValue};
+use crate::source::{Coverage, Introduction, Provenance};
+
+/// What a scan found, and what it read to find it.
+pub struct Scan<'a> {
+    /// Every distinct value.
+    pub credentials: &'a [Credential],
+    /// What is known about the places of git objects.
+    pub facts: &'a Facts,
+    /// The account of each source.
+    pub coverage: &'a [Coverage],
+    /// For the names of rules.
+    pub rules: &'a RuleSet,
+    /// Whether values are printed.
+    pub reveal: bool,
+}
+
+impl Scan<'_> {
+    /// The value as it may be printed: whole when revealed, otherwise only how long it is.
+    fn value(&self, value: &SecretValue) -> String {
+        if self.reveal {
+            String::from_utf8_lossy(value.expose()).into_owned()
+        } else {
+            format!("[{} characters]", value.len())
+        }
+    }
+
+    /// Commits that brought the object of a finding in; empty for everything but git blobs.
+    fn introductions(&self, finding: &Finding) -> &[Introduction] {
+        let Provenance::Git { repo, oid, .. } = &finding.location.provenance else { return &[] };
+        self.facts.introductions.get(&(repo.clone(), oid.clone())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Path that a tool would open: the file, the path in the repository, the raw file of an export.
+    fn path(&self, finding: &Finding) -> String {
+        match &finding.location.provenance {
+            Provenance::Git { oid, inside, .. } => {
+                let path = self.introductions(finding).first().map_or(oid.as_str(), |first| first.path.as_str());
+                std::iter::once(path).chain(inside.iter().map(String::as_str)).collect::<Vec<_>>().join("!")
+            }
+            Provenance::Export { path, .. } => path.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// A case as reports see it: read once, never written.
+pub struct CaseView {
+    /// What was asked for.
+    pub request: Request,
+    /// What was found.
+    pub findings: Findings,
+    /// What should happen.
+    pub plan: Plan,
+    /// What happened so far.
+    pub execution: Execution,
+    /// What a second look said, if there was one.
+    pub verdict: Option<Verdict>,
+    /// The log.
+    pub log: Vec<Entry>,
+}
+
+impl CaseView {
+    /// Reads a case.
+    ///
+    /// # Errors
+    /// When there is none, another process works on it, or it is damaged.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let case = Case::open(dir)?;
+        let plan = case.plan()?;
+        let execution = Execution { steps: Journal::new(case.log(), &plan.digest()).states()? };
+        Ok(Self {
+            request: case.request()?,
+            findings: case.findings()?,
+            execution,
+            verdict: case.verdict()?,
+            log: case.log().entries()?,
+            plan,
+        })
+    }
+
+    fn record(&self, fingerprint: Option<Fingerprint>) -> Option<&Record> {
+        self.findings.credentials.iter().find(|record| Some(record.fingerprint) == fingerprint)
+    }
+
+    fn exposures(&self, fingerprint: Option<Fingerprint>) -> impl Iterator<Item = &Exposure> {
+        self.findings.exposures.iter().filter(move |exposure| Some(exposure.fingerprint) == fingerprint)
+    }
+
+    fn confirmation(&self, treatment: &Treatment) -> Option<&Confirmation> {
+        self.verdict.as_ref()?.items.iter().find(|item| item.treatment == treatment.id)
+    }
+
+    /// Credentials that nothing ties to the leaver: found on the way, not treated in this case.
+    fn others(&self) -> impl Iterator<Item = &Record> {
+        let treated = |record: &&Record| self.plan.treatments.iter().any(|t| t.credential == Some(record.fingerprint));
+        self.findings.credentials.iter().filter(move |record| !treated(record))
+    }
+
+    /// The state of an item in one word and one sentence.
+    fn outcome(&self, treatment: &Treatment) -> (&'static str, String) {
+        if let Some(item) = self.confirmation(treatment) {
+            let evidence = format!("{:?}", item.evidence).to_lowercase();
+            return match (&item.todo, item.closed) {
+                (Some(todo), _) => ("open", todo.clone()),
+                (None, true) => ("closed", format!("{evidence}{}", still(item.still_in_text))),
+                (None, false) => ("open", "not confirmed".to_owned()),
+            };
+        }
+        match &treatment.disposition {
+            Disposition::Open { todo } => ("open", todo.clone()),
+            Disposition::Waived { waiver, until } => ("waived", format!("waiver {waiver}, until {until}")),
+            Disposition::AlreadyDead { proof } => ("closed", format!("its issuer rejects it already: {proof}")),
+            _ if self.execution.is_done(treatment) => ("done", "carried out, not confirmed yet".to_owned()),
+            _ if treatment.steps.iter().any(|step| self.execution.steps.contains_key(&step.id)) => {
+                ("begun", "apply again to go on".to_owned())
+            }
+            _ => ("planned", format!("{} steps, nothing done yet", treatment.steps.len())),
+        }
+    }
+}
+
+fn still(places: usize) -> String {
+    match places {
+        0 => String::new(),
+        1 => ", the dead value still stands in one place".to_owned(),
+        many => format!(", the dead value still stands in {many} places"),
+    }
+}
+
+/// A disposition as a verb.
+fn verb(disposition: &Disposition) -> &'static str {
+    match disposition {
+        Disposition::Freeze => "freeze",
+        Disposition::Revoke => "revoke",
+        Disposition::Rotate => "rotate",
+        Disposition::AlreadyDead { .. } => "dead already",
+        Disposition::Waived { .. } => "waived",
+        Disposition::Open { .. } => "open item",
+    }
+}
+
+/// Number of findings for each rule, most frequent first.
+fn tally<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<(&'a str, usize)> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for finding in findings {
+        *counts.entry(&finding.rule).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    counts
+}

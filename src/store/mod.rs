@@ -55,6 +55,19 @@ pub struct Holding {
     pub consumers: Vec<String>,
 }
 
+/// One read of a value, as the store's own audit log tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreRead {
+    /// The place that was read.
+    pub at: Target,
+    /// The version that was read, as the store names it.
+    pub version: String,
+    /// Who read it, as the store names them: `userpass/alice`, the entity id.
+    pub aliases: Vec<String>,
+    /// When, RFC 3339.
+    pub time: String,
+}
+
 /// What a store is asked to do for one step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -104,6 +117,11 @@ pub trait Store: Send + Sync {
         &'a self,
         visit: &'a mut (dyn FnMut(Held) -> ControlFlow<()> + Send),
     ) -> Pending<'a, Result<Coverage>>;
+
+    /// Who read what, for stores with an audit log; the coverage says which time the log covers.
+    fn reads<'a>(&'a self) -> Pending<'a, Result<(Vec<StoreRead>, Coverage)>> {
+        Box::pin(async { Ok((Vec::new(), Coverage::new(format!("reads of {}", self.name()), "none"))) })
+    }
 
     /// Reads one value; `Ok(None)` when there is definitely none.
     fn read<'a>(&'a self, at: &'a Target, slot: &'a Slot) -> Pending<'a, Result<Option<SecretValue>, ActionError>>;

@@ -1,0 +1,182 @@
+//! The commands of a case: sweep, plan, apply, confirm, report, audit verify.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::{ApplyArgs, CaseArgs, ConfirmArgs, ReportArgs, ReportFormat, SweepArgs};
+use super::exit::Exit;
+use super::ui::Ui;
+use crate::audit;
+use crate::config::Home;
+use crate::confirm::Verdict;
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use crate::report::{self, CaseView};
+use crate::rotation::State;
+use crate::source::{Coverage, OpenOptions, Progress};
+use crate::sweep::{self, Ask};
+
+/// `offkey sweep`
+pub(super) fn sweep(args: &SweepArgs, home: &Home, ui: Ui) -> Result<Exit> {
+    let ask = Ask {
+        identity: args.identity.clone(),
+        config: args.config.clone(),
+        case: args.case.clone(),
+        paths: args.source.paths.clone(),
+        open: OpenOptions {
+            take_for: args.source.take_for.clone(),
+            history: !args.source.no_history,
+            work_tree: !args.source.no_work_tree,
+            max_file_size: args.source.max_file_size,
+            threads: args.source.threads,
+            ..OpenOptions::default()
+        },
+    };
+    let swept = {
+        let progress = Arc::new(Progress::default());
+        let _bar = ui.bar("sweeping", Arc::clone(&progress));
+        sweep::sweep(&ask, home, &progress)?
+    };
+    let view = CaseView::open(&args.case)?;
+    print(|out| report::case_text(&view, out))?;
+    ui.note(format!(
+        "Evidence is signed by key {}; note it where nobody who can write the case can change it.",
+        swept.key_id
+    ));
+    if swept.plan.changes() > 0 {
+        let digest = &swept.plan.digest()[..12];
+        ui.note(format!(
+            "Nothing was changed. To carry the plan out: offkey apply --case {} --digest {digest}",
+            args.case.display()
+        ));
+    }
+    Ok(exit(&swept.plan, None, swept.findings.coverage.iter().any(Coverage::is_partial)))
+}
+
+/// `offkey plan`
+pub(super) fn plan(args: &CaseArgs) -> Result<Exit> {
+    let view = CaseView::open(&args.case)?;
+    print(|out| report::plan_text(&view, out))?;
+    Ok(exit(&view.plan, view.verdict.as_ref(), false))
+}
+
+/// `offkey apply`
+pub(super) fn apply(args: &ApplyArgs, home: &Home, ui: Ui) -> Result<Exit> {
+    let (plan, execution) =
+        sweep::apply(&args.case.case, &args.digest, args.allow, home, &mut |treatment, step, state| {
+            ui.note(format!("{}  {} {}: {}", treatment.id, step.action, step.target, told(state)));
+        })?;
+    let undone: Vec<_> = plan.treatments.iter().filter(|treatment| !execution.is_done(treatment)).collect();
+    for treatment in &undone {
+        if let Some((step, Some(state))) = execution.blocked(treatment) {
+            ui.warn(format!(
+                "{} ({}) stopped at {} {}: {}",
+                treatment.id,
+                treatment.label,
+                step.id,
+                step.action,
+                told(state)
+            ));
+        }
+    }
+    let unknown =
+        undone.iter().any(|t| matches!(execution.blocked(t), Some((_, Some(State::Unknown(_) | State::Intended)))));
+    let waiting = undone.iter().any(|t| matches!(execution.blocked(t), Some((_, Some(State::Waiting(_))))));
+    let case = args.case.case.display();
+    let next = if undone.is_empty() {
+        format!("offkey confirm --case {case}")
+    } else {
+        "apply again with the same digest".to_owned()
+    };
+    ui.note(format!(
+        "{} of {} treatments are done. Next: {next}",
+        plan.treatments.len() - undone.len(),
+        plan.treatments.len()
+    ));
+    Ok(match (undone.is_empty(), unknown, waiting) {
+        (true, ..) => exit(&plan, None, false),
+        (_, true, _) => Exit::Unknown,
+        (_, _, true) => Exit::Remote,
+        _ => Exit::Open,
+    })
+}
+
+/// A state in words.
+fn told(state: &State) -> String {
+    match state {
+        State::Intended => "begun, outcome not known".to_owned(),
+        State::Confirmed => "done".to_owned(),
+        State::Undone(why) => format!("refused, and taken back: {why}"),
+        State::Failed(why) => format!("refused: {why}"),
+        State::Unknown(why) => format!("outcome not known: {why}"),
+        State::Waiting(why) => format!("not available: {why}"),
+        State::Stuck(why) => format!("needs a person: {why}"),
+    }
+}
+
+/// `offkey confirm`
+pub(super) fn confirm(args: &ConfirmArgs, home: &Home, _ui: Ui) -> Result<Exit> {
+    let (plan, verdict) = sweep::confirm(&args.case.case, home)?;
+    let view = CaseView::open(&args.case.case)?;
+    print(|out| report::verdict_text(&view, out))?;
+    Ok(exit(&plan, Some(&verdict), verdict.partial))
+}
+
+/// `offkey report`
+pub(super) fn report(args: &ReportArgs) -> Result<Exit> {
+    let view = CaseView::open(&args.case.case)?;
+    let render = |out: &mut dyn Write| match args.format {
+        ReportFormat::Text => report::case_text(&view, out),
+        ReportFormat::Json => report::case_json(&view, out),
+        ReportFormat::Html => report::case_html(&view, out),
+    };
+    match &args.output {
+        None => print(render)?,
+        Some(path) => {
+            let mut text = Vec::new();
+            super::ended_early(render(&mut text))?;
+            std::fs::write(path, text)
+                .map_err(|cause| Error::user(format!("{} cannot be written", path.display())).because(cause))?;
+        }
+    }
+    let partial = view.findings.coverage.iter().any(Coverage::is_partial);
+    Ok(exit(&view.plan, view.verdict.as_ref(), partial))
+}
+
+/// `offkey audit verify`
+pub(super) fn verify(case: &Path, key: Option<&str>) -> Result<Exit> {
+    let verified = audit::verify(case, key)?;
+    print(|out| {
+        writeln!(
+            out,
+            "The log is in order: {} entries, {} of them signed on {}.",
+            verified.entries, verified.signed, verified.time
+        )?;
+        writeln!(
+            out,
+            "Signed by key {}{}.",
+            verified.key_id,
+            if key.is_some() { ", as asked for" } else { ": compare it with the one you noted" }
+        )
+    })?;
+    Ok(Exit::Clean)
+}
+
+fn print(render: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    super::ended_early(render(&mut out).and_then(|()| out.flush()))
+}
+
+/// 11 while something is open, 12 when something was not read, else 0.
+fn exit(plan: &Plan, verdict: Option<&Verdict>, partial: bool) -> Exit {
+    let open = match verdict {
+        Some(verdict) => !verdict.complete,
+        None => plan.changes() > 0 || sweep::open_items(plan) > 0,
+    };
+    match (open, partial) {
+        (true, _) => Exit::Open,
+        (false, true) => Exit::Partial,
+        (false, false) => Exit::Clean,
+    }
+}

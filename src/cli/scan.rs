@@ -1,0 +1,128 @@
+//! `offkey scan`: sources × rules and needles → findings, on standard output.
+
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::args::{ScanArgs, ScanFormat, SourceArgs};
+use super::exit::Exit;
+use super::ui::Ui;
+use crate::attribution::{self, Facts};
+use crate::clock;
+use crate::config::Home;
+use crate::detect::{self, Detector, Needle, Options};
+use crate::error::{Error, Result};
+use crate::finding::{self, Credential};
+use crate::report::{self, Scan};
+use crate::rule::RuleSet;
+use crate::secret::{Fingerprinter, SecretValue};
+use crate::source::{self, Coverage, OpenOptions, Progress, Source};
+
+/// Runs the command.
+pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> {
+    let started = Instant::now();
+    let rules = RuleSet::builtin();
+    let needles = args.needles.as_deref().map_or_else(|| Ok(Vec::new()), needles)?;
+    let options = Options { min_confidence: args.min_confidence, ..Options::default() };
+    let detector = Detector::new(Arc::clone(&rules), needles, options)?;
+    for refused in detector.refused() {
+        ui.warn(format!("a needle is not searched for: {refused}"));
+    }
+    let sources = open(&args.source)?;
+    let (hits, coverage) = {
+        let progress = Arc::new(Progress::default());
+        let _bar = ui.bar("scanning", Arc::clone(&progress));
+        detect::run(&detector, &sources, &progress, args.source.threads)?
+    };
+    let credentials = finding::collect(hits, &fingerprinter(home, ui));
+    let facts = attribution::gather(&credentials)?;
+    if args.reveal {
+        ui.warn("--reveal prints secrets in clear; do not keep this output");
+    }
+    print(args, &credentials, &facts, &coverage, &rules)?;
+    if args.stats {
+        ui.note(stats(&coverage, started));
+    }
+    Ok(exit(args, &credentials, &coverage))
+}
+
+/// Opens every path as what it is.
+pub(super) fn open(args: &SourceArgs) -> Result<Vec<Box<dyn Source>>> {
+    let options = OpenOptions {
+        take_for: args.take_for.clone(),
+        history: !args.no_history,
+        work_tree: !args.no_work_tree,
+        max_file_size: args.max_file_size,
+        threads: args.threads,
+        ..OpenOptions::default()
+    };
+    let mut sources = Vec::new();
+    for path in &args.paths {
+        sources.extend(source::open(path, &options)?);
+    }
+    Ok(sources)
+}
+
+/// One value a line; from a file or from standard input, never from the command line.
+fn needles(path: &Path) -> Result<Vec<Needle>> {
+    let mut text = Vec::new();
+    let shown = path.display();
+    if path == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut text)?;
+    } else {
+        text = std::fs::read(path)
+            .map_err(|cause| Error::user(format!("the file of needles {shown} cannot be read")).because(cause))?;
+    }
+    let text = SecretValue::new(text);
+    let lines = text.expose().split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let values = lines.enumerate().filter(|(_, line)| !line.is_empty());
+    Ok(values.map(|(n, line)| Needle { label: format!("{shown}:{}", n + 1), value: SecretValue::new(line) }).collect())
+}
+
+/// A scan works without a folder of its own; its fingerprints then hold for this run only.
+fn fingerprinter(home: Option<&Path>, ui: Ui) -> Fingerprinter {
+    Home::open(home).and_then(|home| home.fingerprinter()).unwrap_or_else(|error| {
+        ui.warn(format!("{error}; fingerprints of this run cannot be compared with other runs"));
+        Fingerprinter::new(&SecretValue::new(clock::random::<32>()))
+    })
+}
+
+fn print(
+    args: &ScanArgs,
+    credentials: &[Credential],
+    facts: &Facts,
+    coverage: &[Coverage],
+    rules: &RuleSet,
+) -> Result<()> {
+    let scan = Scan { credentials, facts, coverage, rules, reveal: args.reveal };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let written = match args.format {
+        ScanFormat::Text => report::scan_text(&scan, &mut out),
+        ScanFormat::Json => report::scan_json(&scan, &mut out),
+        ScanFormat::Jsonl => report::scan_jsonl(&scan, &mut out),
+    };
+    super::ended_early(written.and_then(|()| out.flush()))
+}
+
+fn stats(coverage: &[Coverage], started: Instant) -> String {
+    let seconds = started.elapsed().as_secs_f64();
+    let bytes: u64 = coverage.iter().map(|c| c.bytes).sum();
+    let raw: u64 = coverage.iter().map(|c| c.raw_bytes).sum();
+    let documents: u64 = coverage.iter().map(|c| c.documents).sum();
+    format!(
+        "{documents} documents, {:.1} MB of text from {:.1} MB on disk in {seconds:.2} s ({:.0} MB/s)",
+        bytes as f64 / 1e6,
+        raw as f64 / 1e6,
+        bytes as f64 / 1e6 / seconds.max(1e-9)
+    )
+}
+
+fn exit(args: &ScanArgs, credentials: &[Credential], coverage: &[Coverage]) -> Exit {
+    let partial = coverage.iter().any(Coverage::is_partial);
+    match (credentials.is_empty() || args.exit_zero, partial) {
+        (false, _) => Exit::Findings,
+        (true, true) => Exit::Partial,
+        (true, false) => Exit::Clean,
+    }
+}

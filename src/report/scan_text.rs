@@ -1,0 +1,91 @@
+//! A scan for people at a terminal: one paragraph a credential, then what was read and what was not.
+
+use std::io::{self, Write};
+
+use super::{Scan, tally};
+use crate::finding::{Credential, Finding};
+use crate::source::{Coverage, GapKind, Provenance};
+
+/// Places shown for one credential; all are in the JSON forms.
+const PLACES: usize = 8;
+
+/// Writes the scan.
+///
+/// # Errors
+/// Those of the writer.
+pub fn scan_text(scan: &Scan<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for credential in scan.credentials {
+        paragraph(scan, credential, out)?;
+    }
+    summary(scan, out)?;
+    scan.coverage.iter().try_for_each(|coverage| account(coverage, out))
+}
+
+fn paragraph(scan: &Scan<'_>, credential: &Credential, out: &mut dyn Write) -> io::Result<()> {
+    let name = scan.rules.name(&credential.rule).unwrap_or(&credential.kind);
+    writeln!(out, "{name}  {}", scan.value(&credential.value))?;
+    writeln!(
+        out,
+        "  {}  confidence {:.2}  fingerprint {}",
+        credential.rule,
+        credential.confidence,
+        credential.fingerprint.short()
+    )?;
+    for finding in credential.findings.iter().take(PLACES) {
+        writeln!(out, "  {}", place(scan, finding))?;
+    }
+    if credential.findings.len() > PLACES {
+        writeln!(out, "  and {} more places (--format json lists all)", credential.findings.len() - PLACES)?;
+    }
+    writeln!(out)
+}
+
+/// Where a finding is, and by whom, in one line.
+fn place(scan: &Scan<'_>, finding: &Finding) -> String {
+    let (line, column) = (finding.location.lines.0, finding.location.columns.0 + 1);
+    let path = scan.path(finding);
+    let encodings =
+        if finding.encodings.is_empty() { String::new() } else { format!("  in {}", finding.encodings.join(" in ")) };
+    let whose = match &finding.location.provenance {
+        Provenance::Export { item, .. } => {
+            let author = item.author.as_ref();
+            let name = author.and_then(|a| a.display.as_deref().or(a.handle.as_deref()).or(a.id.as_deref()));
+            format!("  {} by {}", item.container.name, name.unwrap_or("nobody named"))
+        }
+        Provenance::Git { .. } => scan.introductions(finding).first().map_or_else(String::new, |first| {
+            let name = first.by.author.display.as_deref().unwrap_or("?");
+            let commit = &first.by.commit[..first.by.commit.len().min(10)];
+            let more = scan.introductions(finding).len() - 1;
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("  commit {commit} by {name}{more}")
+        }),
+        _ => String::new(),
+    };
+    format!("{path}:{line}:{column}{whose}{encodings}")
+}
+
+fn summary(scan: &Scan<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let findings: usize = scan.credentials.iter().map(|c| c.findings.len()).sum();
+    if findings == 0 {
+        return writeln!(out, "No credentials found.");
+    }
+    writeln!(out, "{} credentials in {findings} places", scan.credentials.len())?;
+    let all = scan.credentials.iter().flat_map(|c| &c.findings);
+    for (rule, count) in tally(all).into_iter().take(10) {
+        writeln!(out, "  {count:>6}  {rule}")?;
+    }
+    Ok(())
+}
+
+/// What was read of one source, and what was not.
+fn account(coverage: &Coverage, out: &mut dyn Write) -> io::Result<()> {
+    let megabytes = coverage.bytes as f64 / 1e6;
+    writeln!(out, "{} ({}): {} documents, {megabytes:.1} MB", coverage.source, coverage.format, coverage.documents)?;
+    for (reason, count) in &coverage.counts {
+        writeln!(out, "  {count} {reason}")?;
+    }
+    for gap in coverage.gaps.iter().filter(|gap| gap.kind == GapKind::Failed).take(PLACES) {
+        writeln!(out, "  not read: {}: {}", gap.place, gap.why)?;
+    }
+    Ok(())
+}

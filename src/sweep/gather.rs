@@ -1,0 +1,226 @@
+//! What the live systems know: values they keep, reads in their logs, whose accounts found values open.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use serde_json::json;
+
+use crate::attribution::ReadEvent;
+use crate::audit::Log;
+use crate::detect::Needle;
+use crate::error::Result;
+use crate::finding::{Credential, Liveness};
+use crate::identity::{AliasKind, Identity};
+use crate::plan::{Account, Known};
+use crate::provider::{Owned, Subject};
+use crate::rotation::Systems;
+use crate::rule::RuleSet;
+use crate::secret::{Fingerprint, Fingerprinter};
+use crate::source::Coverage;
+use crate::store::{Held, Holding, StoreRead};
+
+/// Everything that the stores handed out in one run; dropped with it.
+pub(super) struct HeldValues {
+    held: Vec<(Fingerprint, Held)>,
+    reads: Vec<StoreRead>,
+    pub(super) coverage: Vec<Coverage>,
+}
+
+/// Reads every store. That values were read, and how many, is logged before they are used.
+pub(super) async fn held(systems: &Systems, log: &Log, fingerprinter: &Fingerprinter) -> Result<HeldValues> {
+    let mut all = HeldValues { held: Vec::new(), reads: Vec::new(), coverage: Vec::new() };
+    for store in &systems.stores {
+        let mut held = Vec::new();
+        let coverage = store
+            .inventory(&mut |one| {
+                held.push((fingerprinter.fingerprint(one.value.expose()), one));
+                ControlFlow::Continue(())
+            })
+            .await;
+        match coverage {
+            Ok(coverage) => all.coverage.push(coverage),
+            Err(error) => all.coverage.push(unreachable(&format!("store {}", store.name()), store.label(), &error)),
+        }
+        let places: Vec<&str> = held.iter().map(|(_, one)| one.at.locator.as_str()).collect();
+        log.append("values-read", json!({ "store": store.name(), "places": places }))?;
+        all.held.extend(held);
+        match store.reads().await {
+            Ok((reads, coverage)) => {
+                all.reads.extend(reads);
+                if coverage.format != "none" {
+                    all.coverage.push(coverage);
+                }
+            }
+            Err(error) => all.coverage.push(unreachable(&format!("reads of {}", store.name()), store.label(), &error)),
+        }
+    }
+    Ok(all)
+}
+
+/// A system that could not be asked is a gap, not the end of the sweep.
+fn unreachable(what: &str, format: &str, error: &crate::error::Error) -> Coverage {
+    let mut coverage = Coverage::new(what, format);
+    coverage.fail(what, error.to_string());
+    coverage
+}
+
+impl HeldValues {
+    /// Every kept value as a needle, older versions too.
+    pub(super) fn needles(&self) -> Vec<Needle> {
+        let mut seen = HashSet::new();
+        let fresh = self.held.iter().filter(|(fingerprint, _)| seen.insert(*fingerprint));
+        // User names, hosts and addresses are kept beside secrets and say little about anybody.
+        let secret = |held: &Held| !is_plain(&held.at.locator);
+        fresh
+            .filter(|(_, held)| secret(held))
+            .map(|(_, held)| Needle { label: held.at.to_string(), value: held.value.clone() })
+            .collect()
+    }
+
+    /// Reads joined with what was read.
+    pub(super) fn reads(&self) -> Vec<ReadEvent> {
+        let mut events = Vec::new();
+        for read in &self.reads {
+            // One read of an entry shows all of its fields.
+            let same = |held: &Held| {
+                held.at.system == read.at.system
+                    && held.version == read.version
+                    && (held.at == read.at || held.at.locator.starts_with(&format!("{}#", read.at.locator)))
+            };
+            events.extend(self.held.iter().filter(|(_, held)| same(held) && !is_plain(&held.at.locator)).map(
+                |(fingerprint, held)| ReadEvent {
+                    fingerprint: *fingerprint,
+                    aliases: read.aliases.clone(),
+                    place: format!("{} version {}", held.at, read.version),
+                    time: read.time.clone(),
+                },
+            ));
+        }
+        events
+    }
+
+    /// Adds what the leaver read and what no text shows: reading is enough.
+    pub(super) fn add_read_by(&self, identity: &Identity, reads: &[ReadEvent], credentials: &mut Vec<Credential>) {
+        let theirs = |read: &&ReadEvent| read.aliases.iter().any(|alias| identity.has(AliasKind::VaultAlias, alias));
+        let mut known: HashSet<Fingerprint> = credentials.iter().map(|c| c.fingerprint).collect();
+        for read in reads.iter().filter(theirs) {
+            if !known.insert(read.fingerprint) {
+                continue;
+            }
+            if let Some((_, held)) = self.held.iter().find(|(fingerprint, _)| *fingerprint == read.fingerprint) {
+                credentials.push(Credential {
+                    fingerprint: read.fingerprint,
+                    value: held.value.clone(),
+                    kind: "password".to_owned(),
+                    rule: format!("needle:{}", held.at),
+                    confidence: 0.99,
+                    findings: Vec::new(),
+                    liveness: None,
+                });
+            }
+        }
+    }
+
+    /// Where found values are kept.
+    pub(super) fn holdings(&self, credentials: &[Credential]) -> Vec<Holding> {
+        let found: HashSet<Fingerprint> = credentials.iter().map(|c| c.fingerprint).collect();
+        let kept = self.held.iter().filter(|(fingerprint, _)| found.contains(fingerprint));
+        kept.map(|(fingerprint, held)| Holding {
+            at: held.at.clone(),
+            version: held.version.clone(),
+            current: held.slot == crate::action::Slot::Current,
+            fingerprint: *fingerprint,
+            hints: held.hints.clone(),
+            consumers: Vec::new(),
+        })
+        .collect()
+    }
+}
+
+/// Names of fields that hold no secret.
+fn is_plain(locator: &str) -> bool {
+    const PLAIN: &[&str] = &[
+        "user", "username", "login", "host", "hostname", "port", "dbname", "database", "engine", "region", "name",
+        "url", "addr", "address",
+    ];
+    let field = locator.rsplit('#').next().unwrap_or(locator).to_lowercase();
+    let last = field.rsplit(['_', '.', '-']).next().unwrap_or(&field);
+    PLAIN.contains(&last)
+}
+
+/// Asks every provider about every credential that is tied to the leaver: is it yours, and does it live?
+pub(super) async fn accounts(
+    systems: &Systems,
+    credentials: &mut [Credential],
+    tied: &HashSet<Fingerprint>,
+    holdings: &[Holding],
+    coverage: &mut Vec<Coverage>,
+) -> Vec<Account> {
+    let mut accounts = Vec::new();
+    let mut failed: HashMap<String, Coverage> = HashMap::new();
+    for credential in credentials.iter_mut().filter(|credential| tied.contains(&credential.fingerprint)) {
+        let subject = subject(credential, holdings);
+        for provider in &systems.providers {
+            match provider.recognise(&subject, &credential.value).await {
+                Ok(Some(at)) => {
+                    let liveness = provider.validate(&at, &credential.value).await;
+                    credential.liveness = Some(liveness.clone());
+                    let settable = provider.settable(&at);
+                    accounts.push(Account { fingerprint: credential.fingerprint, at, liveness, settable });
+                    break;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let name = format!("provider {}", provider.name());
+                    let gap = failed.entry(name.clone()).or_insert_with(|| Coverage::new(name, provider.label()));
+                    gap.fail(credential.fingerprint.to_string(), error.to_string());
+                    credential.liveness = Some(Liveness::Unknown(error.to_string()));
+                }
+            }
+        }
+    }
+    coverage.extend(failed.into_values());
+    accounts
+}
+
+/// Facts about a credential from its findings and from the fields beside it in stores.
+fn subject(credential: &Credential, holdings: &[Holding]) -> Subject {
+    let parts = credential.findings.iter().flat_map(|finding| finding.parts.iter().cloned());
+    let hints =
+        holdings.iter().filter(|h| h.fingerprint == credential.fingerprint).flat_map(|h| h.hints.iter().cloned());
+    Subject { rule: credential.rule.clone(), facts: parts.chain(hints).collect() }
+}
+
+/// What the providers themselves know to be the leaver's.
+pub(super) async fn owned(systems: &Systems, identity: &Identity, coverage: &mut Vec<Coverage>) -> Vec<Owned> {
+    let mut all = Vec::new();
+    for provider in &systems.providers {
+        match provider.owned(identity).await {
+            Ok((owned, account)) => {
+                all.extend(owned);
+                coverage.push(account);
+            }
+            Err(error) => {
+                coverage.push(unreachable(&format!("provider {}", provider.name()), provider.label(), &error))
+            }
+        }
+    }
+    all
+}
+
+/// What a person calls each credential.
+pub(super) fn labels(credentials: &[Credential], rules: &RuleSet) -> Vec<Known> {
+    let label = |credential: &Credential| match credential.rule.strip_prefix("needle:") {
+        Some(place) => format!("value kept at {place}"),
+        None => rules.name(&credential.rule).unwrap_or(&credential.kind).to_owned(),
+    };
+    credentials
+        .iter()
+        .map(|credential| Known {
+            fingerprint: credential.fingerprint,
+            label: label(credential),
+            confidence: credential.confidence,
+            places: credential.findings.len(),
+        })
+        .collect()
+}

@@ -1,0 +1,292 @@
+//! The story of one departure, one call a stage. Each arrow points down the page:
+//!
+//! identity → needles from the stores → matches → credentials → exposures → holdings → liveness → plan, sealed. A sweep ends
+//! there and has changed nothing. [`apply`] carries the approved plan out, [`confirm`] asks again.
+
+mod gather;
+mod rescan;
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::action::wait;
+use crate::attribution;
+use crate::audit::Signer;
+use crate::case::{Case, Findings, Place, Record, Request};
+use crate::clock;
+use crate::config::{self, Config, Home};
+use crate::confirm::{self, Verdict};
+use crate::detect::{self, Detector, Needle, Options};
+use crate::error::{Error, Result};
+use crate::finding::{self, Credential};
+use crate::identity;
+use crate::plan::{self, Disposition, Inputs, Plan, Step, Treatment};
+use crate::rotation::{self, Execution, Journal, State, Systems};
+use crate::rule::RuleSet;
+use crate::secret::{Fingerprint, Fingerprinter};
+use crate::source::{self, OpenOptions, Progress, Source};
+
+/// What a sweep is asked for.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The identity file.
+    pub identity: PathBuf,
+    /// `offkey.toml`.
+    pub config: PathBuf,
+    /// Folder of the new case.
+    pub case: PathBuf,
+    /// Repositories, folders, exports.
+    pub paths: Vec<PathBuf>,
+    /// How they are read.
+    pub open: OpenOptions,
+}
+
+/// What a sweep ends with.
+pub struct Swept {
+    /// What was found.
+    pub findings: Findings,
+    /// What should happen.
+    pub plan: Plan,
+    /// Id of the key that signed the log: worth noting elsewhere.
+    pub key_id: String,
+}
+
+/// Finds, attributes, locates, asks and plans. Changes nothing but the case's own folder.
+///
+/// # Errors
+/// When an input cannot be read at all; what fails in part is in the coverage.
+pub fn sweep(ask: &Ask, home: &Home, progress: &Progress) -> Result<Swept> {
+    let (fingerprinter, signer) = (home.fingerprinter()?, Signer::new(&home.signing_seed()?)?);
+    let config = config::load(&ask.config, false)?;
+    let systems = config.systems(&fingerprinter)?;
+    let mut identity = identity::load(&ask.identity)?;
+    let sources = open(&ask.paths, &ask.open)?;
+    for source in &sources {
+        identity.widen(&source.roster()?);
+    }
+    let case = Case::create(&ask.case)?;
+    let request = request(ask, identity)?;
+    case.log().append(
+        "case-opened",
+        json!({ "case": request.id, "identity": request.identity.name, "key": signer.key_id() }),
+    )?;
+
+    let held = wait(gather::held(&systems, case.log(), &fingerprinter))?;
+    let detector =
+        Detector::new(RuleSet::builtin(), held.needles(), Options { min_confidence: config.policy.min_confidence })?;
+    let (hits, mut coverage) = detect::run(&detector, &sources, progress, ask.open.threads)?;
+    let mut credentials = finding::collect(hits, &fingerprinter);
+    let mut facts = attribution::gather(&credentials)?;
+    facts.reads = held.reads();
+    held.add_read_by(&request.identity, &facts.reads, &mut credentials);
+    let exposures = attribution::attribute(&credentials, &request.identity, &facts);
+    let holdings = held.holdings(&credentials);
+    let tied: HashSet<Fingerprint> = exposures.iter().filter(|e| e.leaver).map(|e| e.fingerprint).collect();
+    let accounts = wait(gather::accounts(&systems, &mut credentials, &tied, &holdings, &mut coverage));
+    let owned = wait(gather::owned(&systems, &request.identity, &mut coverage));
+    let labels = gather::labels(&credentials, detector.rules());
+
+    let plan = plan::draft(&Inputs {
+        case: request.id,
+        identity: &request.identity.name,
+        today: &clock::now().to_string()[..10],
+        credentials: &labels,
+        exposures: &exposures,
+        holdings: &holdings,
+        accounts: &accounts,
+        owned: &owned,
+        waivers: &config.waivers,
+        policy: &config.policy,
+    });
+    coverage.extend(held.coverage);
+    let unsearched = detector.refused().iter().map(ToString::to_string).collect();
+    let credentials = records(&credentials, &labels, &facts);
+    let findings = Findings { credentials, exposures, holdings, coverage, unsearched };
+    seal(&case, &request, &findings, &plan, &signer)?;
+    Ok(Swept { findings, plan, key_id: signer.key_id() })
+}
+
+fn open(paths: &[PathBuf], options: &OpenOptions) -> Result<Vec<Box<dyn Source>>> {
+    let mut sources = Vec::new();
+    for path in paths {
+        sources.extend(source::open(path, options)?);
+    }
+    Ok(sources)
+}
+
+/// The request with absolute paths: a case can be taken up from another folder.
+fn request(ask: &Ask, identity: identity::Identity) -> Result<Request> {
+    let absolute = |path: &Path| {
+        std::path::absolute(path)
+            .map_err(|cause| Error::user(format!("{} has no absolute path", path.display())).because(cause))
+    };
+    Ok(Request {
+        schema: "offkey.case/1".to_owned(),
+        id: clock::new_id(),
+        opened: clock::now().to_string(),
+        identity,
+        paths: ask.paths.iter().map(|path| absolute(path)).collect::<Result<_>>()?,
+        take_for: ask.open.take_for.clone(),
+        history: ask.open.history,
+        work_tree: ask.open.work_tree,
+        config: absolute(&ask.config)?,
+    })
+}
+
+fn records(credentials: &[Credential], labels: &[plan::Known], facts: &attribution::Facts) -> Vec<Record> {
+    let place = |finding: &finding::Finding| Place { shown: facts.place(finding), finding: finding.clone() };
+    let record = |(credential, known): (&Credential, &plan::Known)| Record {
+        fingerprint: credential.fingerprint,
+        label: known.label.clone(),
+        rule: credential.rule.clone(),
+        kind: credential.kind.clone(),
+        confidence: credential.confidence,
+        liveness: credential.liveness.clone(),
+        findings: credential.findings.iter().map(place).collect(),
+    };
+    credentials.iter().zip(labels).map(record).collect()
+}
+
+/// Everything to disk, the request last: a folder without it is no case yet.
+fn seal(case: &Case, request: &Request, findings: &Findings, plan: &Plan, signer: &Signer) -> Result<()> {
+    case.write("findings.json", findings)?;
+    case.write("plan.json", plan)?;
+    case.log().append("plan-sealed", json!({ "digest": plan.digest(), "treatments": plan.treatments.len() }))?;
+    case.seal(signer)?;
+    case.write("case.json", request)
+}
+
+/// What [`apply`] and [`confirm`] work with.
+struct Reopened {
+    case: Case,
+    request: Request,
+    plan: Plan,
+    systems: Systems,
+    config: Config,
+    signer: Signer,
+    fingerprinter: Fingerprinter,
+}
+
+fn reopen(dir: &Path, home: &Home) -> Result<Reopened> {
+    let case = Case::open(dir)?;
+    let (request, plan) = (case.request()?, case.plan()?);
+    let (fingerprinter, signer) = (home.fingerprinter()?, Signer::new(&home.signing_seed()?)?);
+    let config = config::load(&request.config, false)?;
+    let systems = config.systems(&fingerprinter)?;
+    Ok(Reopened { case, request, plan, systems, config, signer, fingerprinter })
+}
+
+/// Carries the approved plan out, as far as it goes; after a crash the same call goes on.
+///
+/// `allow` lifts the cap on the number of changes. `tell` hears of every step as it ends.
+///
+/// # Errors
+/// When the digest is not that of the plan, the cap is exceeded, a system says in advance that it will refuse, or the log
+/// cannot be written. Nothing was changed then, unless an earlier call did.
+pub fn apply(
+    dir: &Path,
+    digest: &str,
+    allow: Option<usize>,
+    home: &Home,
+    tell: &mut (dyn FnMut(&Treatment, &Step, &State) + Send),
+) -> Result<(Plan, Execution)> {
+    let mut at = reopen(dir, home)?;
+    let sealed = at.plan.digest();
+    approve(&at.plan, &sealed, digest, allow)?;
+    let journal_digest = sealed.clone();
+    let begun = Execution { steps: Journal::new(at.case.log(), &journal_digest).states()? };
+    if begun.steps.is_empty() {
+        at.case.log().append("approved", json!({ "digest": sealed, "allow": allow }))?;
+    }
+    preflight(&at, &begun)?;
+    if needs_found_values(&at.plan, &begun) {
+        at.systems.found =
+            rescan::found(&at.request, &at.systems, &at.config, &at.fingerprinter, at.case.log())?.values;
+    }
+    let execution = wait(rotation::execute(&at.plan, &Journal::new(at.case.log(), &sealed), &at.systems, tell))?;
+    at.case.seal(&at.signer)?;
+    Ok((at.plan, execution))
+}
+
+fn approve(plan: &Plan, sealed: &str, digest: &str, allow: Option<usize>) -> Result<()> {
+    if digest.len() < 12 || !sealed.starts_with(&digest.to_lowercase()) {
+        return Err(Error::user("the digest is not that of this case's plan")
+            .still("Nothing was changed.")
+            .next("`offkey plan --case DIR` shows the plan and its digest; read it before you approve it."));
+    }
+    let (changes, cap) = (plan.changes(), allow.unwrap_or(plan.cap));
+    if changes > cap {
+        return Err(Error::user(format!("the plan changes {changes} things, the policy allows {cap} at once"))
+            .still("Nothing was changed.")
+            .next(format!("If that is right, pass --allow {changes}.")));
+    }
+    Ok(())
+}
+
+/// Asks every system beforehand whether it will let us: a refusal in the middle costs more than one before the start.
+fn preflight(at: &Reopened, begun: &Execution) -> Result<()> {
+    let mut targets: Vec<_> = at.plan.treatments.iter().filter(|t| !begun.is_done(t)).flat_map(|t| &t.steps).collect();
+    targets.retain(|step| !begun.steps.contains_key(&step.id));
+    targets.sort_by(|a, b| a.target.cmp(&b.target));
+    targets.dedup_by(|a, b| a.target == b.target);
+    for step in targets {
+        wait(at.systems.preflight(&step.target)).map_err(|error| {
+            Error::remote(format!("{} will not let us do {}", step.target, step.action))
+                .because(error)
+                .still("Nothing was changed by this call.")
+                .next("Mend the access and apply again with the same digest.")
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether an open step probes a value that only the text still has.
+fn needs_found_values(plan: &Plan, begun: &Execution) -> bool {
+    let open = plan.treatments.iter().filter(|treatment| !begun.is_done(treatment));
+    open.flat_map(|treatment| &treatment.steps).any(|step| {
+        matches!(&step.does, plan::Does::Provider(crate::provider::ProviderStep::Verify { old, .. })
+            if old.at.system == crate::action::ValueRef::FOUND)
+    })
+}
+
+/// Asks again: every old value, every new one, all the text.
+///
+/// # Errors
+/// When the case or a source cannot be read at all.
+pub fn confirm(dir: &Path, home: &Home) -> Result<(Plan, Verdict)> {
+    let mut at = reopen(dir, home)?;
+    let digest = at.plan.digest();
+    let execution = Execution { steps: Journal::new(at.case.log(), &digest).states()? };
+    let again = rescan::found(&at.request, &at.systems, &at.config, &at.fingerprinter, at.case.log())?;
+    let known = at.case.findings()?;
+    let in_text = again.places(&known);
+    at.systems.found = again.values;
+    let now = clock::now().to_string();
+    let verdict = wait(confirm::confirm(&at.plan, &execution, &at.systems, &in_text, again.partial, now));
+    at.case.log().append("confirmed", serde_json::to_value(&verdict).expect("because a verdict holds only text"))?;
+    at.case.write("verdict.json", &verdict)?;
+    at.case.seal(&at.signer)?;
+    Ok((at.plan, verdict))
+}
+
+/// How many items of a plan wait for a person.
+pub fn open_items(plan: &Plan) -> usize {
+    plan.treatments.iter().filter(|t| matches!(t.disposition, Disposition::Open { .. })).count()
+}
+
+/// Needles and options of one scan are shared between sweep and second look.
+fn detector(
+    systems: &Systems,
+    config: &Config,
+    log: &crate::audit::Log,
+    fingerprinter: &Fingerprinter,
+) -> Result<Detector> {
+    let needles: Vec<Needle> = wait(gather::held(systems, log, fingerprinter))?.needles();
+    Detector::new(Arc::clone(&RuleSet::builtin()), needles, Options { min_confidence: config.policy.min_confidence })
+}
+
+/// Values by fingerprint.
+type Values = HashMap<Fingerprint, crate::secret::SecretValue>;

@@ -1,0 +1,124 @@
+//! Reads the sources of a case again: to have found values at hand for a probe, and to see what still stands in the text.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+
+use super::Values;
+use crate::audit::Log;
+use crate::case::{Findings, Request};
+use crate::config::Config;
+use crate::detect;
+use crate::error::Result;
+use crate::finding::{self, Credential, Finding};
+use crate::rotation::Systems;
+use crate::secret::{Fingerprint, Fingerprinter};
+use crate::source::{Coverage, Document, OpenOptions, Progress, Provenance, Sink, Source};
+
+/// What a second scan found.
+pub(super) struct Again {
+    pub(super) values: Values,
+    credentials: Vec<Credential>,
+    pub(super) partial: bool,
+    sources: Vec<Box<dyn Source>>,
+    fingerprinter: Fingerprinter,
+}
+
+/// Scans the case's sources with the rules and with what the stores hold now.
+pub(super) fn found(
+    request: &Request,
+    systems: &Systems,
+    config: &Config,
+    fingerprinter: &Fingerprinter,
+    log: &Log,
+) -> Result<Again> {
+    let options = OpenOptions {
+        take_for: request.take_for.clone(),
+        history: request.history,
+        work_tree: request.work_tree,
+        ..OpenOptions::default()
+    };
+    let sources = super::open(&request.paths, &options)?;
+    let detector = super::detector(systems, config, log, fingerprinter)?;
+    let (hits, coverage) = detect::run(&detector, &sources, &Progress::default(), None)?;
+    let credentials = finding::collect(hits, fingerprinter);
+    let values = credentials.iter().map(|c| (c.fingerprint, c.value.clone())).collect();
+    let partial = coverage.iter().any(Coverage::is_partial);
+    Ok(Again { values, credentials, partial, sources, fingerprinter: fingerprinter.clone() })
+}
+
+impl Again {
+    /// Number of places where each known value still stands. A value that no rule knows and no store keeps any more is
+    /// looked for at its known places, by fingerprint.
+    pub(super) fn places(&self, known: &Findings) -> HashMap<Fingerprint, usize> {
+        let mut counts: HashMap<Fingerprint, usize> =
+            self.credentials.iter().map(|c| (c.fingerprint, c.findings.len())).collect();
+        let gone = known.credentials.iter().filter(|record| !counts.contains_key(&record.fingerprint));
+        let mut watched: HashMap<String, Vec<&Finding>> = HashMap::new();
+        for place in gone.flat_map(|record| &record.findings) {
+            watched.entry(place.finding.location.provenance.to_string()).or_default().push(&place.finding);
+        }
+        if !watched.is_empty() {
+            let watch = Watch { watched: &watched, fingerprinter: &self.fingerprinter, seen: Mutex::default() };
+            for source in &self.sources {
+                // What cannot be read now was counted as partial by the scan before.
+                let _ = source.read(&watch, &Progress::default());
+            }
+            for (_, fingerprint) in watch.seen.into_inner().expect("because no thread panics with the lock held") {
+                *counts.entry(fingerprint).or_default() += 1;
+            }
+        }
+        counts
+    }
+}
+
+/// Looks at known places only.
+struct Watch<'a> {
+    watched: &'a HashMap<String, Vec<&'a Finding>>,
+    fingerprinter: &'a Fingerprinter,
+    seen: Mutex<HashSet<(String, Fingerprint)>>,
+}
+
+impl Sink for Watch<'_> {
+    fn document(&self, document: &Document<'_>) {
+        let name = Provenance::to_string(document.provenance);
+        for finding in self.watched.get(&name).into_iter().flatten() {
+            let text = slice(document.bytes, finding.location.lines, finding.location.columns);
+            // An encoded value cannot be compared by its fingerprint: a place that still has text there counts.
+            let there = text.is_some_and(|text| {
+                !finding.encodings.is_empty() || self.fingerprinter.fingerprint(text) == finding.fingerprint
+            });
+            if there {
+                let place = format!("{name}:{}:{}", finding.location.lines.0, finding.location.columns.0);
+                self.seen
+                    .lock()
+                    .expect("because no thread panics with the lock held")
+                    .insert((place, finding.fingerprint));
+            }
+        }
+    }
+}
+
+/// The bytes between two positions, if the document still reaches that far.
+fn slice(bytes: &[u8], lines: (u32, u32), columns: (u32, u32)) -> Option<&[u8]> {
+    let line = |number: u32| {
+        let before = number.checked_sub(2).map(|n| n as usize);
+        match before {
+            None => Some(0),
+            Some(n) => memchr::memchr_iter(b'\n', bytes).nth(n).map(|at| at + 1),
+        }
+    };
+    bytes.get(line(lines.0)? + columns.0 as usize..line(lines.1)? + columns.1 as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slice;
+
+    #[test]
+    fn positions_lead_back_to_the_text() {
+        assert_eq!(slice(b"ab\ncdef\ng", (2, 2), (1, 3)), Some(&b"de"[..]));
+        assert_eq!(slice(b"abc", (1, 1), (0, 3)), Some(&b"abc"[..]));
+        assert_eq!(slice(b"ab", (3, 3), (0, 1)), None);
+        assert_eq!(slice(b"ab\nc\n", (1, 2), (1, 1)), Some(&b"b\nc"[..]));
+    }
+}
