@@ -1,3 +1,4 @@
 //! The one integration-test binary: each module is one part of the story on real input and real servers.
 mod files;
 mod history;
+mod lab;

@@ -1,5 +1,6 @@
 # Private OpenBaos: one for one test that must seal it, stop it or read an audit log with nothing else in it. In memory,
-# version 2 key-value store at secret/, root token, file audit. 'tests/lab/up down vault-NAME' stops one.
+# version 2 key-value store at secret/, root token, file audit.
+# They need no lock: each has a name of its own.
 # shellcheck shell=bash
 
 private_port() { cat "$LAB/private/$1/port" 2>/dev/null || echo -; }
@@ -19,8 +20,10 @@ private_draw_port() {
   die "no free port between $((BASE + 100)) and $((BASE + 5100))"
 }
 
+# Answers, and has printed its unseal key; or is dead, which the caller looks at.
 private_answers() {
   running "$1" || return 0
+  grep -q '^Unseal Key: ' "$LAB/log/$1" || return 1
   curl -sf --max-time 2 "http://$HOST:$(private_port "$1")/v1/sys/health" >/dev/null
 }
 
@@ -29,7 +32,7 @@ private_vault() {
   name=$(private_name "$1")
   folder="$LAB/private/$name"
   [ -x "$LAB/venv-tools/bin/bao" ] || die "the lab is not running: run tests/lab/up"
-  running "$name" && die "$name runs already; stop it first: tests/lab/up down $name"
+  running "$name" && die "$name runs already; stop it first: tests/lab/up stop ${name#vault-}"
   rm -rf "$folder"
   (umask 077; mkdir -p "$folder")
   token=$(openssl rand -hex 20)
@@ -65,6 +68,12 @@ private_call() {
     . "$LAB/private/$name/env"
     BAO_URL=$LAB_PRIVATE_ADDR BAO_TOKEN=$LAB_PRIVATE_TOKEN bao_call "$@"
   )
+}
+private_stop() {
+  local name
+  name=$(private_name "${1#vault-}")
+  stop "$name" KILL # in memory: there is nothing to close properly
+  rm -rf "$LAB/private/$name" "$LAB/log/$name"
 }
 private_seal() { private_call "$(private_name "${1#vault-}")" PUT sys/seal; }
 private_unseal() {
