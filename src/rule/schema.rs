@@ -113,7 +113,7 @@ impl Shape {
             Self::Near { words, value } => {
                 let words: Vec<String> = words.iter().map(|word| regex::escape(word)).collect();
                 format!(
-                    r#"(?i:{})[\w .\-]{{0,24}}["'\])]{{0,2}}\s{{0,4}}(?:=>|[:?]?=|:|,|>|\|\||\(|\s)\s{{0,4}}["'`(>\s=]{{0,4}}(?P<secret>{value})(?:[^\w+/=-]|$)"#,
+                    r#"(?i:{})[\w .\-]{{0,24}}["'\])\\]{{0,3}}\s{{0,4}}(?:[.:?]?=>?|:|,|>|\|\||\(|\s)\s{{0,4}}["'`(>\s=\\]{{0,4}}(?P<secret>{value})(?:[^\w+/=-]|$)"#,
                     words.join("|")
                 )
             }
