@@ -102,7 +102,8 @@ pub trait Values: Send + Sync {
 
 /// What an action is given.
 pub struct Context<'a> {
-    /// Identity of the operation, the same each time the step is run; doubles as AWS `ClientRequestToken`.
+    /// Identity of the operation, the same for every step of one treatment and each time a step is run: what is staged under
+    /// it is what is promoted. Doubles as AWS `ClientRequestToken`.
     pub op: Uuid,
     /// Resolves value pointers.
     pub values: &'a dyn Values,
@@ -176,6 +177,18 @@ impl fmt::Display for ActionError {
 
 impl std::error::Error for ActionError {}
 
+/// Whether a step may be applied again when it is not known whether it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Retry {
+    /// Twice is the same as once: the same password set again, a revocation repeated.
+    Safe,
+    /// After a look that says that it was not done.
+    #[default]
+    ReadFirst,
+    /// Never by itself: repeating would destroy what the first request made, and a look cannot tell.
+    Never,
+}
+
 /// One step that can be observed, applied and perhaps undone.
 pub trait Action: Send + Sync {
     /// Stable name.
@@ -190,7 +203,12 @@ pub trait Action: Send + Sync {
     /// Brings the effect about. Idempotent by `cx.op` wherever the system allows it.
     fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>>;
 
-    /// Takes a `Reversible` effect back.
+    /// Whether it may be applied again when its outcome is not known.
+    fn retry(&self) -> Retry {
+        Retry::ReadFirst
+    }
+
+    /// Takes a `Reversible` effect back. Must be safe to repeat.
     fn undo<'a>(&'a self, _cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
         Box::pin(async { Err(ActionError::Refused("this step cannot be undone".to_owned())) })
     }

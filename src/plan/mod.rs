@@ -2,6 +2,7 @@
 //!
 //! Invariant: this room asks nobody and changes nothing; the same inputs give the same plan, byte for byte.
 
+mod check;
 mod draft;
 mod policy;
 mod step;

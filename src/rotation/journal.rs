@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::executor::State;
+use super::State;
 use crate::action::Receipt;
 use crate::audit::Log;
 use crate::error::Result;
-use crate::plan::Step;
+use crate::plan::{Step, Treatment};
 
 /// The journal of one plan.
 pub struct Journal<'a> {
@@ -39,6 +39,35 @@ impl<'a> Journal<'a> {
             states.insert(step.to_owned(), (state, receipt));
         }
         Ok(states)
+    }
+
+    /// Treatments whose clearing up after a refusal was begun and not finished: the refused step and why, by treatment.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn unfinished(&self) -> Result<HashMap<String, (String, String)>> {
+        let mut unfinished: HashMap<String, (String, String)> = HashMap::new();
+        for entry in self.log.entries()? {
+            if entry.data["plan"].as_str() != Some(&self.plan) {
+                continue;
+            }
+            let text = |key: &str| entry.data[key].as_str().unwrap_or_default().to_owned();
+            match entry.kind.as_str() {
+                "undo" => {
+                    unfinished.insert(text("treatment"), (text("step"), text("why")));
+                }
+                // The refused step's own outcome comes last.
+                "outcome" => unfinished.retain(|_, (step, _)| *step != text("step")),
+                _ => {}
+            }
+        }
+        Ok(unfinished)
+    }
+
+    /// Before taking back what came before a refused step: synced when this returns.
+    pub(super) fn undoing(&self, treatment: &Treatment, step: &Step, why: &str) -> Result<()> {
+        let data = json!({ "plan": self.plan, "treatment": treatment.id, "step": step.id, "why": why });
+        self.log.append("undo", data).map(drop)
     }
 
     /// Before an effect: synced when this returns.

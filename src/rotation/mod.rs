@@ -2,12 +2,21 @@
 //!
 //! For each step: observe → done? log it and go on → log the intent, synced → apply → observe again → log the outcome.
 //! Resuming is the same call with a log that is not empty: confirmed steps are skipped, a step that was intended is
-//! observed before anything else. An outcome that is not known is observed again, never applied again by itself.
+//! observed before anything else, a clearing up that was cut off goes on. An outcome that is not known is observed again;
+//! the step is repeated only when a look says that it was not done and the system can take it twice.
+//!
+//! The steps of one treatment run one after the other, treatments side by side. A refusal before consumers see the new value
+//! is taken back; after that everything rolls forward.
 
+mod calls;
 mod executor;
 mod journal;
+mod state;
 mod systems;
+mod treat;
 
-pub use executor::{Execution, State, execute};
+pub use calls::Patience;
+pub use executor::{Tell, execute, execute_with};
 pub use journal::Journal;
+pub use state::{Execution, State};
 pub use systems::Systems;

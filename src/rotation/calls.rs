@@ -1,0 +1,121 @@
+//! Calls to live systems with their limits: a deadline for each, a few tries when a system is not available, back-off.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::action::{Action, ActionError, Context, Observed, Receipt};
+
+/// How patient the executor is.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    /// How long one call may take.
+    pub deadline: Duration,
+    /// How often an unavailable system is asked before the treatment is left for the next apply.
+    pub attempts: u32,
+    /// First pause between two tries; each further one is twice as long.
+    pub pause: Duration,
+    /// Treatments on their way at the same time.
+    pub parallel: usize,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(20), attempts: 5, pause: Duration::from_millis(200), parallel: 8 }
+    }
+}
+
+impl Patience {
+    /// Waits before try number `attempt + 1`, or as long as the system asked for.
+    pub(super) async fn pause(&self, attempt: u32, asked: Option<Duration>) {
+        let wait = asked.unwrap_or(self.pause * 2u32.saturating_pow(attempt)).min(self.deadline);
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
+    }
+
+    /// Looks; a system that is not available is asked again. A look has no effect, so a lost answer is asked for again too.
+    pub(super) async fn observe(&self, action: &dyn Action, cx: &Context<'_>) -> Result<Observed, ActionError> {
+        let mut attempt = 0;
+        loop {
+            let seen = within(self.deadline, action.observe(cx)).await.unwrap_or_else(|| {
+                let why = format!("no answer within {} s", self.deadline.as_secs());
+                Err(ActionError::Unavailable { why, retry_after: None })
+            });
+            let asked = match &seen {
+                Err(ActionError::Unavailable { retry_after, .. }) => *retry_after,
+                Err(ActionError::Unknown(_)) => None,
+                _ => return seen,
+            };
+            attempt += 1;
+            if attempt >= self.attempts {
+                return seen;
+            }
+            self.pause(attempt, asked).await;
+        }
+    }
+
+    /// Looks until the effect is there: some systems accept first and work later.
+    pub(super) async fn settle(&self, action: &dyn Action, cx: &Context<'_>) -> Result<Observed, ActionError> {
+        let mut attempt = 0;
+        loop {
+            let seen = self.observe(action, cx).await;
+            attempt += 1;
+            if seen != Ok(Observed::NotDone) || attempt >= self.attempts {
+                return seen;
+            }
+            self.pause(attempt, None).await;
+        }
+    }
+
+    /// One try. An answer that does not come in time leaves the outcome unknown.
+    pub(super) async fn apply(&self, action: &dyn Action, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        within(self.deadline, action.apply(cx)).await.unwrap_or_else(|| Err(self.late()))
+    }
+
+    /// Takes an effect back; repeated when the system is not available or the answer was lost, because putting back what
+    /// was there before twice is the same as once.
+    pub(super) async fn undo(&self, action: &dyn Action, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        let mut attempt = 0;
+        loop {
+            let undone = within(self.deadline, action.undo(cx)).await.unwrap_or_else(|| Err(self.late()));
+            let asked = match &undone {
+                Err(ActionError::Unavailable { retry_after, .. }) => *retry_after,
+                Err(ActionError::Unknown(_)) => None,
+                _ => return undone,
+            };
+            attempt += 1;
+            if attempt >= self.attempts {
+                return undone;
+            }
+            self.pause(attempt, asked).await;
+        }
+    }
+
+    fn late(&self) -> ActionError {
+        ActionError::Unknown(format!("no answer within {} s", self.deadline.as_secs()))
+    }
+}
+
+/// `None` when the deadline passed first. Where nothing talks to remotes no call can hang, and there is no clock to ask.
+#[cfg(any(feature = "issuers", feature = "postgres"))]
+async fn within<T>(deadline: Duration, call: impl Future<Output = T>) -> Option<T> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => tokio::time::timeout(deadline, call).await.ok(),
+        Err(_) => Some(call.await),
+    }
+}
+
+#[cfg(not(any(feature = "issuers", feature = "postgres")))]
+async fn within<T>(_: Duration, call: impl Future<Output = T>) -> Option<T> {
+    Some(call.await)
+}
+
+#[cfg(any(feature = "issuers", feature = "postgres"))]
+async fn sleep(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+#[cfg(not(any(feature = "issuers", feature = "postgres")))]
+async fn sleep(time: Duration) {
+    std::thread::sleep(time);
+}

@@ -1,0 +1,281 @@
+//! One treatment on its way: its steps one after the other, each observed, logged as intended, applied, observed again.
+
+use std::sync::Mutex;
+
+use tracing::info;
+
+use super::{Execution, Journal, Patience, State, Systems};
+use crate::action::{Action, ActionError, Context, Effect, Observed, Receipt, Retry};
+use crate::error::Result;
+use crate::plan::{Does, Step, Treatment};
+use crate::provider::ProviderStep;
+use crate::store::{StoreStep, Supply};
+
+/// How often a value is made anew when the target refuses it.
+const GENERATIONS: u32 = 2;
+
+/// Everything that one treatment needs.
+pub(super) struct Run<'r> {
+    pub(super) treatment: &'r Treatment,
+    pub(super) journal: &'r Journal<'r>,
+    pub(super) systems: &'r Systems,
+    pub(super) patience: &'r Patience,
+    pub(super) execution: &'r Mutex<Execution>,
+    pub(super) told: &'r (dyn Fn(&Treatment, &Step, &State) + Sync),
+    /// Whether every account that was to be frozen is.
+    pub(super) frozen: bool,
+}
+
+/// How far a treatment came.
+enum Way {
+    /// To its end, or to a step that another apply has to go on from.
+    Ended,
+    /// A step was refused definitively: what came before it can be taken back.
+    Refused(usize, String),
+}
+
+impl Run<'_> {
+    /// Runs the treatment as far as it goes. `undoing` is the step whose refusal an earlier run did not finish to clear up.
+    pub(super) async fn treat(self, undoing: Option<(String, String)>) -> Result<()> {
+        if let Some((failed, why)) = undoing {
+            let at = self.treatment.steps.iter().position(|step| step.id == failed).unwrap_or(0);
+            return self.take_back(at, &why).await.map(drop);
+        }
+        for generation in 1..=GENERATIONS {
+            let Way::Refused(at, why) = self.forward().await? else { return Ok(()) };
+            self.journal.undoing(self.treatment, &self.treatment.steps[at], &why)?;
+            let clean = self.take_back(at, &why).await?;
+            if !clean || generation == GENERATIONS || !self.worth_another_value(at) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn forward(&self) -> Result<Way> {
+        // Whether this process saw the new value work; a test of an earlier process may be hours old.
+        let mut tested = false;
+        for (at, step) in self.treatment.steps.iter().enumerate() {
+            if self.state(step).is_some_and(|state| state.is_confirmed()) {
+                continue;
+            }
+            let before = match self.gate(at, step, tested).await {
+                Ok(()) => None,
+                Err(state) => Some((state, Receipt::default())),
+            };
+            let (state, receipt) = match before {
+                Some(blocked) => blocked,
+                None => self.step(step).await?,
+            };
+            if let State::Failed(why) = &state
+                && self.can_take_back(at)
+            {
+                return Ok(Way::Refused(at, why.clone()));
+            }
+            tested |= is_test(step);
+            let confirmed = state.is_confirmed();
+            self.end(step, self.no_way_back(at, state), receipt)?;
+            if !confirmed {
+                return Ok(Way::Ended);
+            }
+        }
+        Ok(Way::Ended)
+    }
+
+    /// What must hold before a step although its turn has come.
+    async fn gate(&self, at: usize, step: &Step, tested: bool) -> Result<(), State> {
+        if !self.frozen {
+            let why = "an account of the leaver is not frozen yet, and would read the new value";
+            return Err(State::Waiting(why.to_owned()));
+        }
+        let earlier = &self.treatment.steps[..at];
+        if matches!(step.does, Does::Provider(ProviderStep::Set { .. })) {
+            // The last look before the target changes: has anybody else changed what consumers read?
+            for later in self.treatment.steps[at..].iter().filter(|step| is_promote(step)) {
+                let action = self.systems.action(later).map_err(State::of)?;
+                if let Observed::Conflict(why) =
+                    self.patience.observe(action.as_ref(), &self.context()).await.map_err(State::of)?
+                {
+                    return Err(State::Failed(format!("{why}: plan again")));
+                }
+            }
+        }
+        if step.effect == Effect::Final
+            && !tested
+            && let Some(test) = earlier.iter().find(|step| is_test(step))
+        {
+            let action = self.systems.action(test).map_err(State::of)?;
+            // After the promotion the tested value is the current one; the staged one is still there until it is retired.
+            if let Err(error) = self.patience.apply(action.as_ref(), &self.context()).await {
+                return Err(match State::of(error) {
+                    State::Failed(why) => State::Stuck(format!("the new value does not work any more ({why})")),
+                    other => other,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&self, step: &Step) -> Result<(State, Receipt)> {
+        let action = match self.systems.action(step) {
+            Ok(action) => action,
+            Err(error) => return Ok((State::of(error), Receipt::default())),
+        };
+        let action = action.as_ref();
+        if action.effect() > step.effect {
+            let why = format!("{} would be more final than the plan says: plan again", action.name());
+            return Ok((State::Stuck(why), Receipt::default()));
+        }
+        let cx = self.context();
+        let mut attempt = 0;
+        // Nobody knows whether the last run's request arrived.
+        let mut in_doubt = matches!(self.state(step), Some(State::Intended | State::Unknown(_)));
+        loop {
+            let seen = if in_doubt {
+                self.patience.settle(action, &cx).await
+            } else {
+                self.patience.observe(action, &cx).await
+            };
+            match seen {
+                Err(error) => return Ok((State::of(error), Receipt::default())),
+                Ok(Observed::Conflict(why)) => return Ok((self.conflict(step, why), Receipt::default())),
+                Ok(Observed::Done(receipt)) => return Ok((State::Confirmed, receipt)),
+                Ok(Observed::NotDone) => {}
+            }
+            if in_doubt && action.retry() == Retry::Never {
+                let why = format!(
+                    "{} may have been done and cannot be repeated: look at {} by hand",
+                    step.action, step.target
+                );
+                return Ok((State::Unknown(why), Receipt::default()));
+            }
+            if action.effect() != Effect::ReadOnly {
+                self.journal.intent(step)?;
+            }
+            let (error, asked) = match self.patience.apply(action, &cx).await {
+                Ok(receipt) => return Ok(self.confirmed(action, &cx, receipt).await),
+                Err(ActionError::Unavailable { why, retry_after }) => {
+                    (ActionError::Unavailable { why, retry_after }, retry_after)
+                }
+                // Some targets need a moment until a new value works.
+                Err(ActionError::Refused(why)) if is_test(step) => (ActionError::Refused(why), None),
+                Err(ActionError::Unknown(why)) => {
+                    in_doubt = true;
+                    (ActionError::Unknown(why), None)
+                }
+                Err(ActionError::Conflict(why)) => return Ok((self.conflict(step, why), Receipt::default())),
+                Err(error) => return Ok((State::of(error), Receipt::default())),
+            };
+            attempt += 1;
+            if attempt >= self.patience.attempts {
+                return Ok((State::of(error), Receipt::default()));
+            }
+            self.patience.pause(attempt, asked).await;
+        }
+    }
+
+    /// Something else than the plan expected is there. Before the target changed, the treatment is called off.
+    fn conflict(&self, step: &Step, why: String) -> State {
+        if matches!(step.does, Does::Store(StoreStep::Stage(_)) | Does::Provider(ProviderStep::Set { .. })) {
+            State::Failed(format!("{why}: plan again"))
+        } else {
+            State::Stuck(format!("{why}: plan again"))
+        }
+    }
+
+    /// Looks after an effect: what was accepted is not done before it can be seen.
+    async fn confirmed(&self, action: &dyn Action, cx: &Context<'_>, receipt: Receipt) -> (State, Receipt) {
+        if action.effect() == Effect::ReadOnly {
+            return (State::Confirmed, receipt);
+        }
+        let state = match self.patience.settle(action, cx).await {
+            Ok(Observed::Done(_)) => State::Confirmed,
+            Ok(Observed::Conflict(why)) => State::Stuck(why),
+            Ok(Observed::NotDone) => State::Unknown("it was accepted, but its effect is not to be seen".to_owned()),
+            Err(error) => State::Unknown(format!("it was accepted, but cannot be observed: {error}")),
+        };
+        (state, receipt)
+    }
+
+    /// Takes back what was done before step number `failed`, newest first; says whether everything was.
+    async fn take_back(&self, failed: usize, why: &str) -> Result<bool> {
+        let steps = &self.treatment.steps;
+        for step in steps[..failed].iter().rev().filter(|step| step.effect == Effect::Reversible) {
+            if !self.state(step).is_some_and(|state| state.is_confirmed()) {
+                continue;
+            }
+            let undone = match self.systems.action(step) {
+                Ok(action) => self.patience.undo(action.as_ref(), &self.context()).await,
+                Err(error) => Err(error),
+            };
+            match undone {
+                Ok(receipt) => {
+                    self.end(step, State::Undone(format!("{} was refused", steps[failed].action)), receipt)?;
+                }
+                // The next apply goes on with taking back.
+                Err(ActionError::Unavailable { .. } | ActionError::Unknown(_)) => return Ok(false),
+                Err(error) => {
+                    let todo = format!("{why}; {} could not be taken back: {error}", step.action);
+                    self.end(&steps[failed], State::Stuck(todo), Receipt::default())?;
+                    return Ok(false);
+                }
+            }
+        }
+        // A test that passed says nothing once its value is gone.
+        for step in steps[..failed].iter().filter(|step| step.effect == Effect::ReadOnly && self.state(step).is_some())
+        {
+            self.end(step, State::Undone(format!("{} was refused", steps[failed].action)), Receipt::default())?;
+        }
+        self.end(&steps[failed], State::Undone(why.to_owned()), Receipt::default())?;
+        Ok(true)
+    }
+
+    /// Whether nothing before this step is final or seen by consumers.
+    fn can_take_back(&self, at: usize) -> bool {
+        !self.treatment.steps[..at].iter().any(|step| step.effect == Effect::Final || is_promote(step))
+    }
+
+    fn no_way_back(&self, at: usize, state: State) -> State {
+        match state {
+            State::Failed(why) if !self.can_take_back(at) => {
+                State::Stuck(format!("{why}; what was done before stands, so nothing is taken back"))
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the target refused a value that we made up: another one may fit its rules.
+    fn worth_another_value(&self, at: usize) -> bool {
+        let refused = &self.treatment.steps[at];
+        let made = |step: &Step| matches!(step.does, Does::Store(StoreStep::Stage(Supply::Generate { .. })));
+        matches!(refused.does, Does::Provider(ProviderStep::Set { .. } | ProviderStep::Test { .. }))
+            && self.treatment.steps.iter().any(made)
+            && !matches!(self.state(refused), Some(State::Undone(why)) if why.ends_with("plan again"))
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context { op: self.treatment.op, values: self.systems, deadline: self.patience.deadline }
+    }
+
+    fn state(&self, step: &Step) -> Option<State> {
+        let execution = self.execution.lock().expect("because no thread panics with the lock held");
+        execution.steps.get(&step.id).map(|(state, _)| state.clone())
+    }
+
+    fn end(&self, step: &Step, state: State, receipt: Receipt) -> Result<()> {
+        self.journal.outcome(step, &state, &receipt)?;
+        info!(step = %step.id, action = %step.action, target = %step.target, ?state, "step ended");
+        (self.told)(self.treatment, step, &state);
+        let mut execution = self.execution.lock().expect("because no thread panics with the lock held");
+        execution.steps.insert(step.id.clone(), (state, receipt));
+        Ok(())
+    }
+}
+
+fn is_test(step: &Step) -> bool {
+    matches!(step.does, Does::Provider(ProviderStep::Test { .. }))
+}
+
+fn is_promote(step: &Step) -> bool {
+    matches!(step.does, Does::Store(StoreStep::Promote { .. }))
+}
