@@ -100,7 +100,10 @@ impl Run<'_> {
                 }
             }
         }
+        // Once something final happened there is nothing to hold back any more.
+        let first = !earlier.iter().any(|step| step.effect == Effect::Final);
         if step.effect == Effect::Final
+            && first
             && !tested
             && let Some(test) = earlier.iter().find(|step| is_test(step))
         {
