@@ -102,12 +102,12 @@ port_must_be_free() {
   ! (exec 3<>"/dev/tcp/$HOST/$1") 2>/dev/null || die "port $1 is in use by something else; set OFFKEY_LAB_BASE to move the lab"
 }
 
-# stop NAME [SIGNAL]: asks, waits ten seconds, insists.
+# stop NAME [SIGNAL]: asks, waits half a minute (RabbitMQ takes ten seconds), insists.
 stop() {
   local name=$1 signal=${2:-TERM} pid
   if pid=$(pid_of "$name"); then
     kill "-$signal" "$pid" 2>/dev/null || true
-    for _ in $(seq 100); do running "$name" || break; sleep 0.1; done
+    for _ in $(seq 300); do running "$name" || break; sleep 0.1; done
     running "$name" && kill -KILL "$pid" 2>/dev/null
     log "stopped $name"
   fi
