@@ -4,6 +4,7 @@
 //! Invariant: this room knows no rules and no people. It reports authors as the export names them ([`PersonRef`]); who
 //! they are is decided in `identity` and `attribution`.
 
+mod bundle;
 mod content;
 mod coverage;
 pub mod files;
@@ -17,6 +18,8 @@ mod provenance;
 mod spans;
 mod text;
 mod windows;
+
+pub mod slack;
 
 pub use coverage::{Coverage, Gap, GapKind};
 pub use history::{CommitPeople, Introduction};

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::Source;
 use super::files::Files;
 use super::git::{self, GitHistory};
+use super::slack;
 use crate::error::{Error, Result};
 
 /// How a path is opened.
@@ -34,7 +35,7 @@ impl Default for OpenOptions {
 pub type Recogniser = fn(&Path, &OpenOptions) -> Result<Option<Vec<Box<dyn Source>>>>;
 
 /// Every format, one line each, the most specific first; plain files take what nobody else wants.
-const RECOGNISERS: &[(&str, Recogniser)] = &[("git", repository), ("files", tree)];
+const RECOGNISERS: &[(&str, Recogniser)] = &[("git", repository), ("slack-export", slack::recognise), ("files", tree)];
 
 /// Names of the formats that a path can be taken for.
 pub fn formats() -> Vec<&'static str> {

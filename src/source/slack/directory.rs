@@ -1,0 +1,154 @@
+//! Who is who and what is what in an export: users, channels, direct conversations.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::super::bundle::Bundle;
+use super::super::{Container, ContainerKind, Coverage, Evidence, Item, ItemKind, PersonRef, Via};
+use super::{FORMAT, base};
+
+/// A channel or conversation with its members.
+pub(super) struct Channel {
+    pub(super) container: Container,
+    pub(super) members: Arc<[PersonRef]>,
+}
+
+/// The index files of an export.
+#[derive(Default)]
+pub(super) struct Directory {
+    users: HashMap<String, PersonRef>,
+    /// By folder: the path of the folder that holds the days.
+    channels: HashMap<String, Channel>,
+    topics: Vec<(Arc<Item>, String)>,
+}
+
+impl Directory {
+    /// Reads `users.json`, `org_users.json` and the lists of conversations, at the root and in every workspace.
+    pub(super) fn read(bundle: &Bundle, coverage: &mut Coverage) -> Self {
+        let mut directory = Self::default();
+        let mut lists = Vec::new();
+        for name in bundle.names() {
+            let kind = match base(name) {
+                "users.json" | "org_users.json" => None,
+                "channels.json" => Some((ContainerKind::Channel, true)),
+                "groups.json" => Some((ContainerKind::Channel, false)),
+                "mpims.json" => Some((ContainerKind::GroupDm, false)),
+                "dms.json" => Some((ContainerKind::Dm, false)),
+                _ => continue,
+            };
+            let parsed =
+                bundle.read(name).and_then(|raw| serde_json::from_slice::<Vec<Value>>(&raw).map_err(|e| e.to_string()));
+            match (parsed, kind) {
+                (Err(why), _) => coverage.fail(name, format!("index not usable, authors may be missing: {why}")),
+                (Ok(users), None) => users.iter().for_each(|user| directory.user(user)),
+                // Channels name their members by id: users first.
+                (Ok(channels), Some(kind)) => {
+                    lists.push((name.rsplit_once('/').map_or("", |p| p.0).to_owned(), name, channels, kind))
+                }
+            }
+        }
+        for (prefix, name, channels, kind) in lists {
+            channels.iter().for_each(|channel| directory.channel(&prefix, name, channel, kind));
+        }
+        directory
+    }
+
+    fn user(&mut self, user: &Value) {
+        let Some(id) = user["id"].as_str() else { return };
+        let profile = &user["profile"];
+        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let email = text(&profile["email"]);
+        let evidence = if email.is_some() { Evidence::E1 } else { Evidence::E3 };
+        let person = PersonRef {
+            platform: "slack".to_owned(),
+            id: Some(id.to_owned()),
+            handle: text(&user["name"]),
+            email,
+            display: text(&profile["real_name"])
+                .or_else(|| text(&user["real_name"]))
+                .or_else(|| text(&profile["display_name"])),
+            active: user["deleted"].as_bool().map(|deleted| !deleted),
+            evidence,
+        };
+        // Grid exports know one person under two ids.
+        for other in [&user["enterprise_user"]["id"], &profile["bot_id"]] {
+            if let Some(other) = other.as_str() {
+                self.users.entry(other.to_owned()).or_insert_with(|| person.clone());
+            }
+        }
+        self.users.insert(id.to_owned(), person);
+    }
+
+    fn channel(&mut self, prefix: &str, file: &str, channel: &Value, (kind, public): (ContainerKind, bool)) {
+        let Some(id) = channel["id"].as_str() else { return };
+        let members: Arc<[PersonRef]> = channel["members"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(|id| self.person(id))
+            .collect();
+        let named = channel["name"].as_str();
+        let name = match (kind, named) {
+            (ContainerKind::Dm, _) => format!("direct message of {}", names(&members)),
+            (ContainerKind::GroupDm, _) => format!("group message of {}", names(&members)),
+            (_, Some(name)) => format!("#{name}"),
+            (_, None) => id.to_owned(),
+        };
+        let container = Container { kind, id: id.to_owned(), name, public };
+        for field in ["topic", "purpose"] {
+            let text = channel[field]["value"].as_str().unwrap_or_default();
+            if !text.is_empty() {
+                let creator = channel[field]["creator"].as_str().filter(|id| !id.is_empty()).map(|id| self.person(id));
+                let item = Item {
+                    format: FORMAT.to_owned(),
+                    container: container.clone(),
+                    id: file.to_owned(),
+                    kind: ItemKind::Field,
+                    author: creator,
+                    via: Via::Direct,
+                    created: channel[field]["last_set"].as_i64().filter(|s| *s > 0).and_then(super::message::rfc3339),
+                    edited: None,
+                    permalink: None,
+                    pointer: Some(format!("{id}/{field}/value")),
+                    sent_to: Vec::new(),
+                    readers: Arc::clone(&members),
+                };
+                self.topics.push((Arc::new(item), super::mrkdwn::decode(text)));
+            }
+        }
+        let folder = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+        // A direct message's folder is its id, every other one's its name.
+        for name in [Some(id), named].into_iter().flatten() {
+            self.channels.insert(folder(name), Channel { container: container.clone(), members: Arc::clone(&members) });
+        }
+    }
+
+    /// A person by id; somebody whom the export does not list is known by the id alone.
+    pub(super) fn person(&self, id: &str) -> PersonRef {
+        self.users.get(id).cloned().unwrap_or_else(|| PersonRef::by_id("slack", id))
+    }
+
+    /// The conversation of a folder.
+    pub(super) fn of_folder(&self, folder: &str) -> Option<&Channel> {
+        self.channels.get(folder)
+    }
+
+    /// Everybody in the user lists.
+    pub(super) fn users(&self) -> impl Iterator<Item = &PersonRef> {
+        self.users.values()
+    }
+
+    /// Topics and purposes, with who set them.
+    pub(super) fn topics(&self) -> Vec<(Arc<Item>, String)> {
+        self.topics.clone()
+    }
+}
+
+fn names(members: &[PersonRef]) -> String {
+    let name =
+        |person: &PersonRef| person.display.clone().or_else(|| person.handle.clone()).or_else(|| person.id.clone());
+    members.iter().filter_map(name).collect::<Vec<_>>().join(" and ")
+}
