@@ -49,6 +49,7 @@ pub(super) fn generic(value: &[u8]) -> Opinion {
     opinion.lower(value.iter().all(u8::is_ascii_lowercase) && value.len() < 24, 0.5, "plain-word");
     opinion.lower(entropy(value) < 2.2, 0.5, "low-entropy");
     opinion.lower(words(value), 0.5, "words");
+    opinion.lower(camel_case(value), 0.5, "camel-case");
     opinion
 }
 
@@ -88,6 +89,24 @@ fn repetitive(value: &[u8]) -> bool {
         || memchr::memmem::find(value, b"1234567890").is_some()
 }
 
+/// A name in the manner of programs: `DefaultTemplateFactory`, `oAuth2TestsMixin`. Random letters form few such humps.
+fn camel_case(value: &[u8]) -> bool {
+    if !value.iter().all(u8::is_ascii_alphanumeric) {
+        return false;
+    }
+    let (mut humps, mut covered, mut at) = (0, 0, 0);
+    while at < value.len() {
+        let upper = usize::from(value[at].is_ascii_uppercase());
+        let lower = value[at + upper..].iter().take_while(|b| b.is_ascii_lowercase()).count();
+        if lower >= 2 && (upper == 1 || at == 0) {
+            humps += 1;
+            covered += upper + lower;
+        }
+        at += (upper + lower).max(1);
+    }
+    humps >= 2 && covered * 4 >= value.len() * 3
+}
+
 /// Words joined by separators: `reset-password-form`, `my.secret.name`.
 fn words(value: &[u8]) -> bool {
     let mut parts = value.split(|b| matches!(b, b'-' | b'_' | b'.' | b' ' | b'/')).peekable();
@@ -95,4 +114,19 @@ fn words(value: &[u8]) -> bool {
     parts.peek().is_some()
         && count >= 2
         && parts.all(|part| part.len() >= 2 && part.iter().all(u8::is_ascii_alphabetic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_s_name_is_no_secret_and_random_letters_are_no_name() {
+        for name in ["DefaultTemplateFactory", "OAuth2TestsMixin", "documentTemplateBuilder"] {
+            assert!(camel_case(name.as_bytes()), "{name}");
+        }
+        for secret in ["kQzVbWxRtYpLmNsD", "a9f3C2e8B7d1", "zt7GeN6IH9klvRjQ", "correcthorsebattery", "HARBOURFINCH"] {
+            assert!(!camel_case(secret.as_bytes()), "{secret}");
+        }
+    }
 }
