@@ -84,7 +84,8 @@ pid_of() {
   echo "$pid"
 }
 running() { pid_of "$1" >/dev/null; }
-run_names() { ls "$LAB/run" 2>/dev/null || true; }
+# What was started by name. RabbitMQ stops its epmd itself, afterwards: without it, it could not stop in order.
+run_names() { ls "$LAB/run" 2>/dev/null | grep -vx epmd || true; }
 
 # until_true SECONDS NAME COMMAND…: waits for a server, but not for one that is dead.
 until_true() {
@@ -102,13 +103,14 @@ port_must_be_free() {
   ! (exec 3<>"/dev/tcp/$HOST/$1") 2>/dev/null || die "port $1 is in use by something else; set OFFKEY_LAB_BASE to move the lab"
 }
 
-# stop NAME [SIGNAL]: asks, waits half a minute (RabbitMQ takes ten seconds), insists.
+# stop NAME [SIGNAL]: asks, waits half a minute, insists.
 stop() {
   local name=$1 signal=${2:-TERM} pid
   if pid=$(pid_of "$name"); then
     kill "-$signal" "$pid" 2>/dev/null || true
     for _ in $(seq 300); do running "$name" || break; sleep 0.1; done
-    running "$name" && kill -KILL "$pid" 2>/dev/null
+    # The whole group, which spawn made: a script that started the server must not leave it behind.
+    if running "$name"; then kill -KILL -- "-$pid" 2>/dev/null || true; fi
     log "stopped $name"
   fi
   rm -f "$LAB/run/$name"

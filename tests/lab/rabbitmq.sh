@@ -39,7 +39,9 @@ rabbitmq_start() {
     port_must_be_free "$(rabbitmq_port)"
     (umask 077; mkdir -p "$folder"; rabbitmq_config >"$folder/rabbitmq.conf"; echo '[rabbitmq_management].' >"$folder/plugins")
     if [ "$(id -u)" = 0 ]; then chown -R rabbitmq "$folder"; fi
-    spawn_as rabbitmq rabbitmq env HOME="$folder" RABBITMQ_NODENAME=offkey-lab@localhost RABBITMQ_DIST_PORT=$((BASE + 42)) \
+    # RUNNING_UNDER_SYSTEMD makes the script become the server, where it would else stay and watch it.
+    spawn_as rabbitmq rabbitmq env HOME="$folder" RUNNING_UNDER_SYSTEMD=true \
+      RABBITMQ_NODENAME=offkey-lab@localhost RABBITMQ_DIST_PORT=$((BASE + 42)) \
       RABBITMQ_MNESIA_BASE="$folder/mnesia" RABBITMQ_LOG_BASE="$folder/log" RABBITMQ_PID_FILE="$folder/pid" \
       RABBITMQ_ENABLED_PLUGINS_FILE="$folder/plugins" RABBITMQ_CONFIG_FILE="$folder/rabbitmq.conf" \
       ERL_EPMD_ADDRESS="$HOST" ERL_EPMD_PORT="$(epmd_port)" \
