@@ -1,15 +1,19 @@
 //! One document → its matches.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use regex::bytes::Regex;
 
+use super::engine::{self, Carried, Find, Routes};
+use super::guarantee::{self, Run};
 use super::needle::{Needle, Needles, Refused};
-use super::prefilter::{Candidate, Prefilter};
+use super::prefilter::Prefilter;
 use super::{Match, filter};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::rule::{Rule, RuleSet, Shape, Verdict, check};
 use crate::secret::SecretValue;
+use crate::source::Copied;
 
 /// How far a match of an unbounded pattern may reach, if its rule does not say.
 const REACH: usize = 4096;
@@ -36,11 +40,22 @@ pub struct Detector {
     options: Options,
 }
 
-/// A rule made ready: its pattern is compiled at its first candidate.
+/// A rule made ready: its syntax tree is read at its first keyword, its pattern compiled at its first candidate.
+#[derive(Default)]
 struct Matcher {
+    plan: OnceLock<Plan>,
     regex: OnceLock<Regex>,
+}
+
+/// What the syntax tree of a rule says about its matches.
+struct Plan {
     /// Bytes before and after a keyword that a match may cover.
-    reach: usize,
+    back: usize,
+    forward: usize,
+    /// Every match starts at a keyword, or one byte before it.
+    starts: bool,
+    /// A run that every match holds.
+    run: Option<Run>,
 }
 
 impl Detector {
@@ -49,9 +64,9 @@ impl Detector {
     /// # Errors
     /// When a rule's pattern does not compile; `offkey rules check` says why.
     pub fn new(rules: Arc<RuleSet>, needles: Vec<Needle>, options: Options) -> Result<Self> {
-        let keywords: Vec<Vec<String>> = rules.rules().iter().map(|rule| rule.keywords.clone()).collect();
-        let matchers = rules.rules().iter().map(matcher).collect::<Result<_>>()?;
-        Ok(Self { prefilter: Prefilter::new(&keywords), matchers, rules, needles: Needles::new(needles), options })
+        let prefilter = Prefilter::new(rules.rules().iter().map(|rule| rule.keywords.as_slice()));
+        let matchers = rules.rules().iter().map(|_| Matcher::default()).collect();
+        Ok(Self { prefilter, matchers, rules, needles: Needles::new(needles), options })
     }
 
     /// Needles that are not searched for.
@@ -71,48 +86,44 @@ impl Detector {
 
     /// Adds every match in `bytes` to `out`. `path_hint` is the path of the document, if it is known.
     pub fn scan(&self, bytes: &[u8], path_hint: Option<&str>, out: &mut Vec<Match>) {
-        let first = out.len();
-        let mut done = vec![0usize; 0];
-        self.prefilter.candidates(bytes, |candidate| {
-            if done.is_empty() {
-                done = vec![0; self.matchers.len()];
-            }
-            self.candidate(bytes, candidate, &mut done, out);
-        });
-        let _ = path_hint;
-        self.needles.search(bytes, out);
-        let mut found = out.split_off(first);
-        found.retain(|found| found.confidence >= self.options.min_confidence);
-        out.append(&mut best_of_each_place(found));
+        let carried = engine::whole(&self.prefilter, self, bytes);
+        self.finish(&carried, bytes, path_hint, out);
     }
 
-    /// Runs one rule in the window around one keyword. `done` holds, for each rule, up to where it has looked already.
-    fn candidate(&self, bytes: &[u8], candidate: Candidate, done: &mut [usize], out: &mut Vec<Match>) {
-        let at = candidate.route as usize;
-        let (rule, matcher) = (&self.rules.rules()[at], &self.matchers[at]);
-        let end = (candidate.end + matcher.reach).min(bytes.len());
-        let mut start = candidate.start.saturating_sub(matcher.reach).max(done[at].min(candidate.start));
-        let regex = matcher.regex.get_or_init(|| check::compile(rule).expect("because `new` compiled or vetted it"));
-        let group = check::secret_group(regex);
-        // `\b` looks at the byte before: search in the whole text up to the end, from `start` on.
-        while let Some(captures) = (start <= end).then(|| regex.captures_at(&bytes[..end], start)).flatten() {
-            let whole = captures.get(0).expect("because group 0 is the match");
-            start = whole.end().max(start + 1);
-            done[at] = done[at].max(whole.end());
-            if let Some(secret) = captures.get(group) {
-                out.extend(self.judge(rule, secret.range(), secret.as_bytes(), parts(regex, group, &captures)));
-            }
+    /// The same for a document that was made from one scanned before (`base`), of which it repeats the runs `copied`:
+    /// looks only at what is new. Gives what the next revision needs.
+    pub(super) fn revise(
+        &self,
+        bytes: &[u8],
+        base: Option<(&Carried, &[Copied])>,
+        path_hint: Option<&str>,
+        out: &mut Vec<Match>,
+    ) -> Carried {
+        let carried = match base {
+            Some((base, copied)) => engine::revision(&self.prefilter, self, bytes, base, copied),
+            None => engine::whole(&self.prefilter, self, bytes),
+        };
+        self.finish(&carried, bytes, path_hint, out);
+        carried
+    }
+
+    /// From the answers of all routes to the matches of the document.
+    fn finish(&self, carried: &Carried, bytes: &[u8], _path_hint: Option<&str>, out: &mut Vec<Match>) {
+        let mut found: Vec<Match> = carried.finds.iter().map(Find::place).collect();
+        self.needles.search(bytes, &mut found);
+        if !found.is_empty() {
+            found.retain(|found| found.confidence >= self.options.min_confidence);
+            out.append(&mut best_of_each_place(found));
         }
     }
 
+    fn plan(&self, route: u16) -> &Plan {
+        let at = usize::from(route);
+        self.matchers[at].plan.get_or_init(|| plan(&self.rules.rules()[at]))
+    }
+
     /// Structure checks and filters.
-    fn judge(
-        &self,
-        rule: &Rule,
-        span: std::ops::Range<usize>,
-        secret: &[u8],
-        parts: Vec<(String, String)>,
-    ) -> Option<Match> {
+    fn judge(&self, rule: &Rule, span: Range<usize>, secret: &[u8], parts: Vec<(String, String)>) -> Option<Match> {
         if rule.min_entropy.is_some_and(|least| check::entropy(secret) < least) {
             return None;
         }
@@ -150,16 +161,52 @@ impl Detector {
     }
 }
 
-fn matcher(rule: &Rule) -> Result<Matcher> {
+impl Routes for Detector {
+    fn window(&self, route: u16) -> (usize, usize) {
+        let plan = self.plan(route);
+        (plan.back, plan.forward)
+    }
+
+    fn probe(&self, route: u16, window: &[u8], keyword: Range<usize>, edges: (bool, bool), out: &mut Vec<Match>) {
+        let (rule, matcher) = (&self.rules.rules()[usize::from(route)], &self.matchers[usize::from(route)]);
+        let plan = self.plan(route);
+        if plan.run.as_ref().is_some_and(|run| !run.within(window)) {
+            return;
+        }
+        let regex = matcher.regex.get_or_init(|| check::compile(rule).expect("because rule sets are checked"));
+        let group = check::secret_group(regex);
+        let mut start = 0;
+        while let Some(captures) = (start <= window.len()).then(|| regex.captures_at(window, start)).flatten() {
+            let whole = captures.get(0).expect("because group 0 is the match");
+            start = whole.end().max(whole.start() + 1);
+            if plan.starts && whole.start() > keyword.start {
+                break;
+            }
+            // At the edge of a window `^` and `\b` hold without reason; a match there belongs to another keyword.
+            if whole.start() == 0 && !edges.0 {
+                continue;
+            }
+            if let Some(secret) = captures.get(group) {
+                out.extend(self.judge(rule, secret.range(), secret.as_bytes(), parts(regex, group, &captures)));
+            }
+        }
+    }
+}
+
+fn plan(rule: &Rule) -> Plan {
     let shape = rule.shape.regex();
-    let parsed =
-        regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(&shape).map_err(|cause| {
-            Error::config(format!("the pattern of rule {} does not parse", rule.id))
-                .because(cause)
-                .next("`offkey rules check` names the file and line.")
-        })?;
-    let reach = parsed.properties().maximum_len().filter(|length| *length <= REACH);
-    Ok(Matcher { regex: OnceLock::new(), reach: rule.reach.or(reach).unwrap_or(REACH) })
+    let hir = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(&shape);
+    let hir = hir.expect("because rule sets are checked");
+    let longest = hir.properties().maximum_len().filter(|length| *length <= REACH);
+    let reach = rule.reach.or(longest).unwrap_or(REACH);
+    let keywords: Vec<Vec<u8>> = rule.keywords.iter().map(|word| word.to_ascii_lowercase().into_bytes()).collect();
+    let keywords: Vec<&[u8]> = keywords.iter().map(Vec::as_slice).collect();
+    let starts = match &rule.shape {
+        Shape::Near { words, .. } => *words == rule.keywords,
+        Shape::Pattern(_) => guarantee::starts_with(&hir, &keywords),
+    };
+    let back = if starts { 2 } else { reach + 1 };
+    Plan { back, forward: reach + 1, starts, run: guarantee::run(&hir) }
 }
 
 /// Named captures beside the secret: user, host, id.

@@ -5,7 +5,9 @@
 //! beside all that in every encoding that people paste.
 
 mod detector;
+mod engine;
 mod filter;
+mod guarantee;
 mod needle;
 mod prefilter;
 mod run;

@@ -1,10 +1,12 @@
 //! All sources through one detector.
 
+use std::any::Any;
 use std::sync::Mutex;
 
+use super::engine::Carried;
 use super::{Detector, Match};
 use crate::error::Result;
-use crate::source::{Coverage, Document, Place, Progress, Provenance, Sink, Source};
+use crate::source::{Coverage, Document, Edit, Place, Progress, Provenance, Sink, Source};
 
 /// A match with its place.
 #[derive(Clone, Debug)]
@@ -63,11 +65,33 @@ struct Collector<'a> {
 impl Sink for Collector<'_> {
     fn document(&self, document: &Document<'_>) {
         let mut found = Vec::new();
-        let path = match document.provenance {
-            Provenance::File { path, .. } | Provenance::Export { path, .. } => Some(path.as_str()),
-            _ => None,
-        };
-        self.detector.scan(document.bytes, path, &mut found);
+        self.detector.scan(document.bytes, path(document), &mut found);
+        self.take(document, found);
+    }
+
+    fn revision(&self, document: &Document<'_>, edit: Option<Edit<'_>>) -> Option<Box<dyn Any + Send>> {
+        let mut found = Vec::new();
+        let base = edit.and_then(|edit| Some((edit.base.downcast_ref::<Carried>()?, edit.copied)));
+        let carried = self.detector.revise(document.bytes, base, path(document), &mut found);
+        self.take(document, found);
+        Some(Box::new(carried))
+    }
+
+    fn wants(&self, raw: &[u8]) -> bool {
+        self.detector.wants(raw)
+    }
+}
+
+/// Path of a document, where it has one of its own.
+fn path<'a>(document: &Document<'a>) -> Option<&'a str> {
+    match document.provenance {
+        Provenance::File { path, .. } | Provenance::Export { path, .. } => Some(path.as_str()),
+        _ => None,
+    }
+}
+
+impl Collector<'_> {
+    fn take(&self, document: &Document<'_>, mut found: Vec<Match>) {
         let place = document.spans.and_then(|spans| spans.place());
         if let Some(place) = place {
             found.retain(|found| place.own.contains(&found.span.start));
@@ -85,10 +109,6 @@ impl Sink for Collector<'_> {
         });
         let hits: Vec<Hit> = hits.collect();
         self.hits.lock().expect("because no thread panics with the lock held").extend(hits);
-    }
-
-    fn wants(&self, raw: &[u8]) -> bool {
-        self.detector.wants(raw)
     }
 }
 

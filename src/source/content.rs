@@ -1,7 +1,9 @@
 //! One place where content of any source meets the formats that hide text, and from where it reaches the sink.
 
+use std::any::Any;
+
 use super::text::{self, Text};
-use super::{Coverage, Document, Provenance, Sink};
+use super::{Coverage, Document, Edit, Provenance, Sink, SpanMap};
 
 /// Content that may be an archive or another wrapping around text.
 #[allow(dead_code, reason = "the first opener reads both fields")]
@@ -20,17 +22,51 @@ const OPENERS: &[Opener] = &[];
 
 /// Hands content to the sink: unwrapped, decoded, as it is, or not at all with the reason in the account.
 pub(super) fn hand_on(bytes: &[u8], provenance: &Provenance, sink: &dyn Sink, account: &mut Coverage) {
+    if let Some(Decoded(decoded, spans)) = unwrapped(bytes, provenance, sink, account) {
+        let (bytes, spans) = decoded.as_ref().map_or((bytes, None), |text| (text.as_slice(), Some(&spans)));
+        sink.document(&Document { bytes, provenance, spans });
+    }
+}
+
+/// The same for content that is a revision of other content; gives what the sink wants to have with the next one.
+pub(super) fn hand_on_revision(
+    bytes: &[u8],
+    provenance: &Provenance,
+    edit: Option<Edit<'_>>,
+    sink: &dyn Sink,
+    account: &mut Coverage,
+) -> Option<Box<dyn Any + Send>> {
+    let Decoded(decoded, spans) = unwrapped(bytes, provenance, sink, account)?;
+    match decoded {
+        None => sink.revision(&Document { bytes, provenance, spans: None }, edit),
+        Some(text) => {
+            // The runs of a delta are those of the raw bytes.
+            sink.document(&Document { bytes: &text, provenance, spans: Some(&spans) });
+            None
+        }
+    }
+}
+
+/// Text that had to be decoded, with the way back to the raw bytes; or nothing for text that stands as it is.
+struct Decoded(Option<Vec<u8>>, SpanMap);
+
+/// Opens wrappings and decides what the rest is; `None` when nothing is left to hand on.
+fn unwrapped(bytes: &[u8], provenance: &Provenance, sink: &dyn Sink, account: &mut Coverage) -> Option<Decoded> {
     let wrapped = Wrapped { bytes, provenance };
     if OPENERS.iter().any(|open| open(&wrapped, sink, account)) {
-        return;
+        return None;
     }
-    match text::of(bytes) {
-        Text::Plain => sink.document(&Document { bytes, provenance, spans: None }),
-        Text::Decoded(decoded, spans) => sink.document(&Document { bytes: &decoded, provenance, spans: Some(&spans) }),
-        Text::Binary(why) => return account.skip(place(provenance), why),
-    }
+    let decoded = match text::of(bytes) {
+        Text::Plain => Decoded(None, SpanMap::default()),
+        Text::Decoded(decoded, spans) => Decoded(Some(decoded), spans),
+        Text::Binary(why) => {
+            account.skip(place(provenance), why);
+            return None;
+        }
+    };
     account.documents += 1;
     account.bytes += bytes.len() as u64;
+    Some(decoded)
 }
 
 /// How coverage names a place: objects by their whole name, everything else as printed.

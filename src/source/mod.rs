@@ -29,6 +29,8 @@ pub use progress::Progress;
 pub use provenance::{GitObjectKind, Provenance};
 pub use spans::{Place, SpanMap};
 
+use std::any::Any;
+
 use crate::error::Result;
 
 /// One piece of text on its way to the detectors.
@@ -42,10 +44,38 @@ pub struct Document<'a> {
     pub spans: Option<&'a SpanMap>,
 }
 
+/// How a document was made from another one that the sink had before.
+#[derive(Clone, Copy)]
+pub struct Edit<'a> {
+    /// What the sink gave back for the base.
+    pub base: &'a (dyn Any + Send),
+    /// Runs that the document repeats from the base, in order of the document. Everything else is new.
+    pub copied: &'a [Copied],
+}
+
+/// A run of bytes that a document repeats from its base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Offset in the base.
+    pub from: usize,
+    /// Offset in the document.
+    pub to: usize,
+    /// Length of the run.
+    pub length: usize,
+}
+
 /// Receives documents. Called from many threads at once.
 pub trait Sink: Sync {
     /// Takes one whole document.
     fn document(&self, document: &Document<'_>);
+
+    /// Takes a whole document of a source whose documents are made from each other, such as the revisions of a file in a
+    /// history. What the sink gives back comes again as [`Edit::base`] with every document made from this one, so that it
+    /// need look at the new bytes only. A sink that has no use for that treats each document for itself.
+    fn revision(&self, document: &Document<'_>, _edit: Option<Edit<'_>>) -> Option<Box<dyn Any + Send>> {
+        self.document(document);
+        None
+    }
 
     /// Whether raw bytes could hold anything worth parsing for. Conservative: `true` when in doubt. A source of a format
     /// whose text survives in the raw bytes may skip the parse of a file when this says `false`.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use libdeflater::Decompressor;
 
+use super::super::Copied;
 use super::delta;
 use super::forest::Forest;
 use super::loose;
@@ -149,7 +150,7 @@ impl Database {
 pub(super) struct Worker {
     pub(super) zlib: Decompressor,
     pub(super) delta: Buffer,
-    pub(super) copied: Vec<delta::Copied>,
+    pub(super) copied: Vec<Copied>,
     spare: Vec<Buffer>,
 }
 

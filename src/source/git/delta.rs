@@ -1,17 +1,7 @@
 //! Deltas: an object written as copies from another object and inserted bytes (gitformat-pack(5), "Deltified representation").
 
+use super::super::Copied;
 use super::Broken;
-
-/// One copy instruction: `length` bytes of the base at `from` stand in the result at `to`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Copied {
-    /// Offset in the base.
-    pub(crate) from: usize,
-    /// Offset in the result.
-    pub(crate) to: usize,
-    /// Length of the run.
-    pub(crate) length: usize,
-}
 
 /// Sizes that a delta declares for its base and its result, and where its instructions start.
 pub(super) fn sizes(delta: &[u8]) -> Result<(usize, usize, usize), Broken> {

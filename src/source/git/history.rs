@@ -1,12 +1,13 @@
 //! The full history of a repository as a source: every blob, commit and tag of its object database, once each.
 
+use std::any::Any;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::super::{Coverage, Document, GitObjectKind, Kin, Progress, Provenance, Sink, Source};
+use super::super::{Coverage, Document, Edit, GitObjectKind, Kin, Progress, Provenance, Sink, Source};
 use super::super::{content, windows};
 use super::database::{Database, Worker};
 use super::pack::Kind;
@@ -20,12 +21,21 @@ use crate::error::Result;
 pub struct GitHistory {
     path: PathBuf,
     repo: Arc<str>,
+    naive: bool,
 }
 
 impl GitHistory {
     /// The history of the repository at a path: top of a work tree, `.git`, or a bare repository.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_path_buf(), repo: path.to_string_lossy().into() }
+        Self { path: path.to_path_buf(), repo: path.to_string_lossy().into(), naive: false }
+    }
+
+    /// Hands every object on for itself, not as a revision of its delta base: slower, with the same result. For the test
+    /// that the result is the same.
+    #[must_use]
+    pub fn naive(mut self, naive: bool) -> Self {
+        self.naive = naive;
+        self
     }
 
     fn complaints(&self, database: &Database, account: &mut Coverage) {
@@ -47,7 +57,7 @@ impl Source for GitHistory {
         let database = Database::open(&self.path)?;
         let mut account = Coverage::new(self.name(), "git");
         self.complaints(&database, &mut account);
-        let reader = Reader { repo: &self.repo, sink };
+        let reader = Reader { repo: &self.repo, naive: self.naive, sink };
         account.absorb(walk::packed(&database, &reader, progress));
         account.absorb(reader.loose(&database));
         if database.promisor {
@@ -67,6 +77,7 @@ impl Source for GitHistory {
 /// Hands objects to a sink.
 struct Reader<'a> {
     repo: &'a Arc<str>,
+    naive: bool,
     sink: &'a dyn Sink,
 }
 
@@ -125,21 +136,29 @@ impl Reader<'_> {
 }
 
 impl Visitor for Reader<'_> {
-    type Carry = ();
+    type Carry = Option<Box<dyn Any + Send>>;
 
     fn wants(&self, kind: Kind) -> bool {
         kind != Kind::Tree
     }
 
-    fn visit(&self, object: &Object<'_>, _: Option<Lineage<'_, ()>>, account: &mut Coverage) {
+    fn visit(
+        &self,
+        object: &Object<'_>,
+        lineage: Option<Lineage<'_, Self::Carry>>,
+        account: &mut Coverage,
+    ) -> Self::Carry {
         if object.again {
-            return;
+            return None;
         }
         let provenance = self.provenance(object.kind, object.name);
         if object.bytes.len() < 1024 && object.bytes.starts_with(b"version https://git-lfs.github.com/spec/") {
             account.skip(hex(object.name), "LFS pointer: the content is kept outside of the repository");
         }
-        content::hand_on(object.bytes, &provenance, self.sink, account);
+        let edit = lineage
+            .filter(|_| !self.naive)
+            .and_then(|lineage| Some(Edit { base: lineage.base.as_deref()?, copied: lineage.copied }));
+        content::hand_on_revision(object.bytes, &provenance, edit, self.sink, account)
     }
 
     fn stream(

@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::{Coverage, Progress};
+use super::super::{Copied, Coverage, Progress};
 use super::database::{Database, Packed, Worker};
-use super::delta::Copied;
+
 use super::pack::{Buffer, Kind};
 use super::{Broken, hex};
 
@@ -26,7 +26,6 @@ pub(super) struct Object<'a> {
 
 /// What a delta was made of: what the visitor kept of the base, and the runs copied from it.
 pub(super) struct Lineage<'a, C> {
-    #[allow(dead_code, reason = "for visitors that carry something")]
     pub(super) base: &'a C,
     pub(super) copied: &'a [Copied],
 }
