@@ -39,6 +39,7 @@ pub(super) fn shaped(value: &[u8]) -> Opinion {
     let mut opinion = Opinion { factor: 1.0, notes: Vec::new() };
     opinion.lower(placeholder(value), 0.3, "placeholder");
     opinion.lower(repetitive(value), 0.3, "repetitive");
+    opinion.lower(sequence(value), 0.7, "sequence");
     opinion
 }
 
@@ -85,8 +86,11 @@ fn repetitive(value: &[u8]) -> bool {
     let distinct = seen.iter().filter(|seen| **seen).count();
     value.len() >= 12 && distinct <= 4
         || value.len() >= 8 && value.windows(8).any(|run| run.iter().all(|byte| *byte == run[0]))
-        || memchr::memmem::find(value, b"0123456789abcdef").is_some()
-        || memchr::memmem::find(value, b"1234567890").is_some()
+}
+
+/// Digits in their order: typical of samples, but the provider's name or shape around them weighs more.
+fn sequence(value: &[u8]) -> bool {
+    memchr::memmem::find(value, b"0123456789abcdef").is_some() || memchr::memmem::find(value, b"1234567890").is_some()
 }
 
 /// A name in the manner of programs: `DefaultTemplateFactory`, `oAuth2TestsMixin`. Random letters form few such humps.
@@ -119,6 +123,13 @@ fn words(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_in_order_weigh_less_than_a_run_of_one_character() {
+        assert_eq!(shaped(b"ab1234567890cdefgh").notes, ["sequence"]);
+        assert_eq!(shaped(b"aaaaaaaaaaaaaaaaaa").notes, ["repetitive"]);
+        assert!(shaped(b"ab1234567890cdefgh").factor > shaped(b"aaaaaaaaaaaaaaaaaa").factor);
+    }
 
     #[test]
     fn a_program_s_name_is_no_secret_and_random_letters_are_no_name() {

@@ -52,7 +52,8 @@ impl Bundle {
         for number in 0..archive.len() {
             match archive.by_index_raw(number) {
                 Ok(member) => {
-                    let name = member.name().map(|name| name.into_owned()).unwrap_or_else(|_| format!("member {number}"));
+                    let name =
+                        member.name().map(|name| name.into_owned()).unwrap_or_else(|_| format!("member {number}"));
                     if leads_out(&name) {
                         coverage.fail(name, "name leads out of the archive");
                     } else if !name.ends_with('/') {
@@ -98,7 +99,9 @@ impl Bundle {
 
 /// `../x`, `/x`, `C:x`: never written anywhere, and a sign that somebody tampered with the export.
 fn leads_out(name: &str) -> bool {
-    name.starts_with(['/', '\\']) || name.split(['/', '\\']).any(|part| part == "..") || name.as_bytes().get(1) == Some(&b':')
+    name.starts_with(['/', '\\'])
+        || name.split(['/', '\\']).any(|part| part == "..")
+        || name.as_bytes().get(1) == Some(&b':')
 }
 
 fn is_zip(path: &Path) -> bool {
