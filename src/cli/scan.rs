@@ -24,7 +24,7 @@ pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
     let started = Instant::now();
     let rules = RuleSet::builtin();
     let needles = args.needles.as_deref().map_or_else(|| Ok(Vec::new()), needles)?;
-    let options = Options { min_confidence: args.min_confidence, ..Options::default() };
+    let options = Options { min_confidence: args.min_confidence };
     let detector = Detector::new(Arc::clone(&rules), needles, options)?;
     for refused in detector.refused() {
         ui.warn(format!("a needle is not searched for: {refused}"));

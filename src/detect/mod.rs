@@ -1,7 +1,7 @@
 //! Rules and needles × documents → matches. Pure and parallel; knows no people and no live systems.
 //!
-//! A document passes through narrowing stages: the [`prefilter`] finds the few places where a keyword stands, the exact
-//! patterns run in a window around each, structure checks and [`filter`]s set the confidence, and needles are searched
+//! A document passes through narrowing stages: the `prefilter` finds the few places where a keyword stands, the exact
+//! patterns run in a window around each, structure checks and the `filter`s set the confidence, and needles are searched
 //! beside all that in every encoding that people paste.
 
 mod detector;

@@ -38,7 +38,7 @@ pub fn run(
             let sink = Collector { detector, hits: Mutex::new(Vec::new()) };
             coverage.push(source.read(&sink, progress)?);
             let mut found = sink.hits.into_inner().expect("because no thread panics with the lock held");
-            found.sort_by(|a, b| place(a).cmp(&place(b)));
+            found.sort_by_key(place);
             hits.append(&mut found);
         }
         Ok((hits, coverage))

@@ -1,7 +1,7 @@
 //! The story of one departure, one call a stage. Each arrow points down the page:
 //!
 //! identity → needles from the stores → matches → credentials → exposures → holdings → liveness → plan, sealed. A sweep ends
-//! there and has changed nothing. [`apply`] carries the approved plan out, [`confirm`] asks again.
+//! there and has changed nothing. [`apply`] carries the approved plan out, [`confirm()`] asks again.
 
 mod gather;
 mod rescan;

@@ -725,10 +725,10 @@ fn every_fault_at_every_call_ends_in_a_legal_state() {
     let calls = calm.world.lock().expect("lock").calls;
     assert!(calls > 40, "the plan asks for {calls} calls only");
     for at in 1..=calls {
-        for fault in 0..FAULTS.len() {
+        for (fault, kind) in FAULTS.iter().enumerate() {
             let setting = setting(&company, 1, &[(at, fault)]);
             let execution = setting.converge();
-            let hostile = matches!(FAULTS[fault], Fault::ForeignWrite | Fault::Refused);
+            let hostile = matches!(kind, Fault::ForeignWrite | Fault::Refused);
             setting.judge(&execution, hostile);
         }
     }

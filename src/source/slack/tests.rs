@@ -75,7 +75,10 @@ fn zipped(extra: &[(&str, &str)]) -> tempfile::NamedTempFile {
     file
 }
 
-fn read(path: &Path) -> (Vec<(String, Option<std::sync::Arc<Item>>)>, Coverage) {
+/// A document's text and the message it came from.
+type Read = (String, Option<std::sync::Arc<Item>>);
+
+fn read(path: &Path) -> (Vec<Read>, Coverage) {
     let sources = recognise(path, &OpenOptions::default()).expect("readable").expect("a Slack export");
     let kept = Kept(Mutex::new(Vec::new()));
     let coverage = sources[0].read(&kept, &Progress::default()).expect("read");
