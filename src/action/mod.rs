@@ -7,6 +7,8 @@
 //! Invariant: no type here can carry a secret value, except through [`Values`], which resolves a [`ValueRef`] at the last
 //! moment and is never written anywhere.
 
+mod failure;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;

@@ -2,8 +2,14 @@
 //! keep the value.
 
 mod keyring;
+#[cfg(feature = "postgres")]
+mod postgres;
+// mod vault;
 
 pub use keyring::{Keyring, KeyringServer};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresRoles;
+// pub use vault::VaultAccess;
 
 use std::collections::BTreeMap;
 

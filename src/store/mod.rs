@@ -10,8 +10,14 @@
 //! | files | sidecar file, mode 0600 | edit in place, atomic rename | remove backup and sidecar |
 
 mod file;
+#[cfg(any(feature = "vault", feature = "aws"))]
+mod json;
+#[cfg(feature = "vault")]
+mod vault_kv;
 
 pub use file::FileStore;
+#[cfg(feature = "vault")]
+pub use vault_kv::VaultKv;
 
 use std::ops::ControlFlow;
 

@@ -3,4 +3,10 @@
 mod files;
 mod history;
 mod lab;
+#[cfg(feature = "vault")]
+mod openbao_kv;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod rotation_model;
+#[cfg(any(feature = "vault", feature = "postgres", feature = "aws"))]
+mod steps;

@@ -1,0 +1,540 @@
+//! PostgreSQL roles with passwords.
+//!
+//! A new password is set by the administrator as a SCRAM verifier, after the old one was seen to work: a role that takes
+//! neither was changed by somebody else. A password change ends no session, so evicting ends every session of the role that
+//! began before; consumers connect again with what the store serves by then.
+//!
+//! Locators: `role:shop` for a password, `url:shop` for a whole connection address (which no password may replace).
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use super::{Owned, Provider, ProviderStep, Subject};
+use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target, ValueRef};
+use crate::error::{Error, Result};
+use crate::finding::Liveness;
+use crate::identity::{AliasKind, Identity};
+use crate::remote::{Failure, Login, Postgres, Session, quote_role, scram_verifier};
+use crate::secret::SecretValue;
+use crate::source::Coverage;
+
+const DEFAULT_PORT: &str = "5432";
+
+/// The roles of one server.
+pub struct PostgresRoles {
+    name: String,
+    server: Postgres,
+    also_known_as: Vec<String>,
+}
+
+/// What a connection address or the facts beside a password say.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Claim {
+    user: Option<String>,
+    host: Option<String>,
+    port: Option<String>,
+    /// The entry says that it is for another kind of database.
+    foreign: bool,
+}
+
+impl PostgresRoles {
+    /// The provider `name`; `also_known_as` are other host names under which consumers reach the same server.
+    pub fn new(name: impl Into<String>, server: Postgres, also_known_as: Vec<String>) -> Self {
+        Self { name: name.into(), server, also_known_as }
+    }
+
+    fn role(at: &Target) -> &str {
+        at.locator.split_once(':').map_or(at.locator.as_str(), |(_, role)| role)
+    }
+
+    fn target(&self, kind: &str, role: &str) -> Target {
+        Target { system: self.name.clone(), locator: format!("{kind}:{role}") }
+    }
+
+    fn is_here(&self, claim: &Claim) -> bool {
+        let settings = self.server.settings();
+        let local = |host: &str| matches!(host, "localhost" | "127.0.0.1" | "::1");
+        let host = claim.host.as_deref().is_none_or(|host| {
+            host.eq_ignore_ascii_case(&settings.host)
+                || (local(host) && local(&settings.host))
+                || self.also_known_as.iter().any(|other| other.eq_ignore_ascii_case(host))
+        });
+        let port = claim.port.as_ref().is_none_or(|port| *port == settings.port.to_string());
+        host && port && !claim.foreign
+    }
+
+    async fn exists(&self, role: &str) -> Result<bool, Failure> {
+        let admin = self.server.admin().await?;
+        Ok(!admin.query("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", &[role]).await?.is_empty())
+    }
+
+    fn password<'v>(at: &Target, value: &'v SecretValue) -> std::borrow::Cow<'v, SecretValue> {
+        let inside = at.locator.starts_with("url:").then(|| value.expose_str().and_then(password_of)).flatten();
+        match inside {
+            Some(password) => std::borrow::Cow::Owned(SecretValue::new(password)),
+            None => std::borrow::Cow::Borrowed(value),
+        }
+    }
+
+    async fn find(&self, subject: &Subject, value: &SecretValue) -> Result<Option<Target>, Failure> {
+        let text = value.expose_str().unwrap_or("");
+        let is_url = password_of(text).is_some();
+        let claim = if is_url { claim_of_url(text) } else { claim_of_facts(&subject.facts) };
+        let Some(user) = claim.user.clone().filter(|_| self.is_here(&claim)) else { return Ok(None) };
+        if !self.exists(&user).await? {
+            return Ok(None);
+        }
+        let at = self.target(if is_url { "url" } else { "role" }, &user);
+        // Without a host beside it only a log-in tells that it is this server's.
+        let sure = claim.host.is_some()
+            || self.server.login(&user, Self::password(&at, value).as_ref()).await == Login::Accepted;
+        Ok(sure.then_some(at))
+    }
+}
+
+/// `postgres://user:password@host:port/db` → password, decoded.
+fn password_of(text: &str) -> Option<Vec<u8>> {
+    let (user_info, _) = split_url(text)?;
+    let (_, password) = user_info.split_once(':')?;
+    Some(percent_decoded(password))
+}
+
+fn claim_of_url(text: &str) -> Claim {
+    let Some((user_info, host)) = split_url(text) else { return Claim::default() };
+    let user = user_info.split(':').next().unwrap_or("");
+    let (host, port) = match host.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
+        _ => (host, DEFAULT_PORT),
+    };
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let user = String::from_utf8(percent_decoded(user)).ok();
+    Claim { user, host: text(host.trim_matches(['[', ']'])), port: text(port), foreign: false }
+}
+
+/// User information and host of a PostgreSQL address.
+fn split_url(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.trim().split_once("://")?;
+    if !matches!(scheme.split('+').next(), Some("postgres" | "postgresql" | "jdbc:postgresql")) {
+        return None;
+    }
+    rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())].rsplit_once('@')
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        match (bytes[at], digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            (byte, ..) => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+fn claim_of_facts(facts: &BTreeMap<String, String>) -> Claim {
+    let fact = |names: &[&str]| names.iter().find_map(|name| facts.get(*name)).map(|text| text.trim().to_owned());
+    let mut claim = Claim {
+        user: fact(&["user", "username", "role", "login"]),
+        host: fact(&["host", "hostname", "server"]),
+        port: fact(&["port"]),
+        foreign: fact(&["engine"]).is_some_and(|engine| !engine.to_lowercase().contains("postgres")),
+    };
+    if let (None, Some(url)) = (&claim.host, fact(&["url"])) {
+        let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+        let authority = rest.split(['/', '?']).next().unwrap_or("");
+        claim.host = Some(authority.to_owned());
+    }
+    if let Some((host, port)) = claim.host.clone().as_deref().and_then(|host| host.rsplit_once(':')) {
+        if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) {
+            claim.host = Some(host.to_owned());
+            claim.port.get_or_insert(port.to_owned());
+        }
+    }
+    claim
+}
+
+impl Provider for PostgresRoles {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn label(&self) -> &'static str {
+        "PostgreSQL role"
+    }
+
+    fn settable(&self, at: &Target) -> bool {
+        at.locator.starts_with("role:")
+    }
+
+    fn recognise<'a>(&'a self, subject: &'a Subject, value: &'a SecretValue) -> Pending<'a, Result<Option<Target>>> {
+        Box::pin(async move {
+            self.find(subject, value).await.map_err(|failure| {
+                Error::remote(format!("the PostgreSQL server {} could not be asked", self.name))
+                    .because(failure)
+                    .still("Nothing was changed.")
+                    .next("Check host, user and password of this provider in offkey.toml.")
+            })
+        })
+    }
+
+    fn validate<'a>(&'a self, at: &'a Target, value: &'a SecretValue) -> Pending<'a, Liveness> {
+        Box::pin(async move {
+            match self.server.login(Self::role(at), Self::password(at, value).as_ref()).await {
+                Login::Accepted => Liveness::Live,
+                Login::Rejected(why) => Liveness::Dead(why),
+                Login::Unclear(failure) => Liveness::Unknown(failure.to_string()),
+            }
+        })
+    }
+
+    fn owned<'a>(&'a self, identity: &'a Identity) -> Pending<'a, Result<(Vec<Owned>, Coverage)>> {
+        Box::pin(async move {
+            let mut coverage = Coverage::new(format!("provider {}", self.name), "postgresql");
+            let mut owned = Vec::new();
+            let roles = match self.login_roles().await {
+                Ok(roles) => roles,
+                Err(failure) => {
+                    coverage.fail(self.server.place(), failure.to_string());
+                    return Ok((owned, coverage));
+                }
+            };
+            coverage.documents = roles.len() as u64;
+            for role in roles {
+                let by_login = identity.owns_login("postgres", &role);
+                if !by_login && !identity.has(AliasKind::Email, &role) {
+                    continue;
+                }
+                owned.push(Owned {
+                    at: self.target("role", &role),
+                    label: "PostgreSQL role".to_owned(),
+                    reason: format!(
+                        "the role {role} has the name of a known {} of theirs",
+                        if by_login { "login" } else { "e-mail" }
+                    ),
+                    facts: BTreeMap::from([("freeze".to_owned(), "no new log-ins, sessions ended".to_owned())]),
+                    liveness: Liveness::Live,
+                });
+            }
+            Ok((owned, coverage))
+        })
+    }
+
+    fn action<'a>(&'a self, at: &'a Target, step: ProviderStep) -> Option<Box<dyn Action + 'a>> {
+        let can = match step {
+            ProviderStep::Issue { .. } => false,
+            ProviderStep::Set { .. } => self.settable(at),
+            _ => true,
+        };
+        can.then(|| Box::new(RoleAction { roles: self, at, step, evicted: Mutex::new(None) }) as Box<dyn Action>)
+    }
+
+    fn preflight<'a>(&'a self, at: &'a Target) -> Pending<'a, Result<(), ActionError>> {
+        Box::pin(async move {
+            let role = Self::role(at);
+            let looking = |failure: Failure| ActionError::looking(&failure);
+            if role == self.server.settings().user {
+                return Err(ActionError::Refused(format!(
+                    "{role} is the role that offkey itself logs in with at {}: rotate it from another administrator's configuration",
+                    self.name
+                )));
+            }
+            let admin = self.server.admin().await.map_err(looking)?;
+            let rows = admin.query(MAY_CHANGE, &[role]).await.map_err(looking)?;
+            let Some(row) = rows.first() else {
+                return Err(ActionError::Conflict(format!("there is no role {role} any more")));
+            };
+            let (may_set, may_signal) = (row.get::<_, bool>(0), row.get::<_, bool>(1));
+            let who = &self.server.settings().user;
+            if !may_set {
+                return Err(ActionError::Refused(format!(
+                    "{who} may not change the role {role}: it needs CREATEROLE, and SUPERUSER for superusers"
+                )));
+            }
+            if !may_signal {
+                return Err(ActionError::Refused(format!(
+                    "{who} may not end sessions of {role}: GRANT pg_signal_backend TO {who}"
+                )));
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Whether we may set the role's password, and end its sessions.
+const MAY_CHANGE: &str = "SELECT me.rolsuper OR (me.rolcreaterole AND NOT it.rolsuper), \
+    me.rolsuper OR pg_catalog.pg_has_role(it.oid, 'MEMBER') \
+        OR (NOT it.rolsuper AND pg_catalog.pg_has_role('pg_signal_backend', 'MEMBER')) \
+    FROM pg_catalog.pg_roles it, pg_catalog.pg_roles me \
+    WHERE it.rolname = $1 AND me.rolname = current_user";
+
+impl PostgresRoles {
+    async fn login_roles(&self) -> Result<Vec<String>, Failure> {
+        let admin = self.server.admin().await?;
+        let rows =
+            admin.query("SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolcanlogin ORDER BY 1", &[]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+}
+
+struct RoleAction<'a> {
+    roles: &'a PostgresRoles,
+    at: &'a Target,
+    step: ProviderStep,
+    /// The server's time when sessions were ended: later ones began with the new value.
+    evicted: Mutex<Option<String>>,
+}
+
+fn looking(failure: Failure) -> ActionError {
+    ActionError::looking(&failure)
+}
+
+fn changing(failure: Failure) -> ActionError {
+    ActionError::changing(&failure)
+}
+
+impl RoleAction<'_> {
+    fn role(&self) -> &str {
+        PostgresRoles::role(self.at)
+    }
+
+    async fn value(&self, cx: &Context<'_>, value: &ValueRef) -> Result<SecretValue, ActionError> {
+        let missing = || ActionError::Stuck(format!("the value at {} cannot be read any more", value.at));
+        let value = cx.values.read(value).await?.ok_or_else(missing)?;
+        Ok(PostgresRoles::password(self.at, &value).into_owned())
+    }
+
+    async fn accepts(&self, cx: &Context<'_>, value: &ValueRef) -> Result<Result<(), String>, ActionError> {
+        match self.roles.server.login(self.role(), &self.value(cx, value).await?).await {
+            Login::Accepted => Ok(Ok(())),
+            Login::Rejected(why) => Ok(Err(why)),
+            Login::Unclear(failure) => {
+                Err(ActionError::Unavailable { why: failure.to_string(), retry_after: failure.retry_after() })
+            }
+        }
+    }
+
+    async fn admin(&self) -> Result<Session, ActionError> {
+        self.roles.server.admin().await.map_err(looking)
+    }
+
+    async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
+        match &self.step {
+            ProviderStep::Freeze | ProviderStep::Revoke => {
+                let admin = self.admin().await?;
+                let barred = admin.query(IS_BARRED, &[self.role()]).await.map_err(looking)?;
+                let Some(row) = barred.first() else {
+                    return Ok(Observed::Done(Receipt::of("role", "does not exist")));
+                };
+                let done = row.get::<_, bool>(0) && self.sessions(&admin).await? == 0;
+                Ok(if done { Observed::Done(Receipt::of("role", "cannot log in")) } else { Observed::NotDone })
+            }
+            ProviderStep::Set { new, old } => {
+                if self.accepts(cx, new).await?.is_ok() {
+                    return Ok(Observed::Done(Receipt::of("new value", "accepted")));
+                }
+                Ok(match self.accepts(cx, old).await? {
+                    Ok(()) => Observed::NotDone,
+                    Err(_) => Observed::Conflict(format!(
+                        "the role {} takes neither the old nor the new value: somebody else changed it",
+                        self.role()
+                    )),
+                })
+            }
+            ProviderStep::Evict { .. } => {
+                let admin = self.admin().await?;
+                let left = self.sessions(&admin).await?;
+                Ok(if left == 0 { Observed::Done(Receipt::of("old sessions", 0)) } else { Observed::NotDone })
+            }
+            ProviderStep::Test { .. } | ProviderStep::Verify { .. } => Ok(Observed::NotDone),
+            ProviderStep::Issue { .. } => Ok(Observed::Conflict("not offered".to_owned())),
+        }
+    }
+
+    /// Sessions of the role that began before the eviction; all of them before there was one.
+    async fn sessions(&self, admin: &Session) -> Result<i64, ActionError> {
+        let since = self.evicted.lock().expect("because no holder panics").clone();
+        let rows = match &since {
+            Some(moment) => admin.query(OLD_SESSIONS, &[self.role(), moment]).await,
+            None => admin.query(ALL_SESSIONS, &[self.role()]).await,
+        };
+        Ok(rows.map_err(looking)?.first().map_or(0, |row| row.get(0)))
+    }
+
+    async fn end_sessions(&self, admin: &Session) -> Result<i64, ActionError> {
+        let rows = admin.query("SELECT pg_catalog.clock_timestamp()::text", &[]).await.map_err(looking)?;
+        let moment: Option<String> = rows.first().map(|row| row.get(0));
+        let ended = admin.query(END_SESSIONS, &[self.role()]).await.map_err(changing)?;
+        *self.evicted.lock().expect("because no holder panics") = moment;
+        // A signal is not an end: a session dies at its next chance, usually within milliseconds.
+        for _ in 0..50 {
+            if self.sessions(admin).await? == 0 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+        }
+        Ok(ended.first().map_or(0, |row| row.get(0)))
+    }
+
+    async fn set(&self, value: &SecretValue) -> Result<(), ActionError> {
+        let verifier = scram_verifier(value).ok_or_else(|| {
+            ActionError::Stuck(format!(
+                "the password of {} is not printable ASCII: set it by hand with \\password",
+                self.role()
+            ))
+        })?;
+        let admin = self.admin().await?;
+        // A verifier has only letters, digits and + / = $ : - in it.
+        let sql = format!("ALTER ROLE {} PASSWORD '{verifier}'", quote_role(self.role()));
+        admin.run(&sql).await.map_err(changing)
+    }
+
+    async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        match &self.step {
+            ProviderStep::Freeze | ProviderStep::Revoke => {
+                let admin = self.admin().await?;
+                let forget = if self.step == ProviderStep::Revoke { " PASSWORD NULL" } else { "" };
+                let sql = format!("ALTER ROLE {} NOLOGIN{forget}", quote_role(self.role()));
+                admin.run(&sql).await.map_err(changing)?;
+                let ended = self.end_sessions(&admin).await?;
+                Ok(Receipt::of("role", "cannot log in").and("sessions ended", ended))
+            }
+            ProviderStep::Set { new, .. } => {
+                let value = self.value(cx, new).await?;
+                // Somebody may have changed it since the look: only a role that takes the old value is ours to change.
+                match self.look(cx).await? {
+                    Observed::Done(receipt) => return Ok(receipt),
+                    Observed::Conflict(why) => return Err(ActionError::Conflict(why)),
+                    Observed::NotDone => {}
+                }
+                self.set(&value).await?;
+                Ok(Receipt::of("new value", "set"))
+            }
+            ProviderStep::Test { new } => match self.accepts(cx, new).await? {
+                Ok(()) => Ok(Receipt::of("new value", "accepted")),
+                Err(why) => Err(ActionError::Refused(format!("the new value is rejected ({why})"))),
+            },
+            ProviderStep::Evict { old } => {
+                if self.accepts(cx, old).await?.is_ok() {
+                    return Err(ActionError::Stuck(format!("the role {} still takes the old value", self.role())));
+                }
+                let admin = self.admin().await?;
+                let ended = self.end_sessions(&admin).await?;
+                Ok(Receipt::of("sessions ended", ended))
+            }
+            ProviderStep::Verify { new, old } => {
+                let mut receipt = Receipt::default();
+                if let Some(new) = new {
+                    if let Err(why) = self.accepts(cx, new).await? {
+                        return Err(ActionError::Stuck(format!("the new value is rejected ({why})")));
+                    }
+                    receipt = receipt.and("new value", "accepted");
+                }
+                match self.accepts(cx, old).await? {
+                    Ok(()) => Err(ActionError::Stuck("the old value still works".to_owned())),
+                    Err(why) => Ok(receipt.and("old value", why)),
+                }
+            }
+            ProviderStep::Issue { .. } => Err(ActionError::Refused("not offered".to_owned())),
+        }
+    }
+
+    async fn take_back(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        match &self.step {
+            ProviderStep::Set { old, .. } => {
+                self.set(&self.value(cx, old).await?).await?;
+                Ok(Receipt::of("old value", "set again"))
+            }
+            ProviderStep::Freeze => {
+                let admin = self.admin().await?;
+                let sql = format!("ALTER ROLE {} LOGIN", quote_role(self.role()));
+                admin.run(&sql).await.map_err(changing)?;
+                Ok(Receipt::of("role", "can log in"))
+            }
+            _ => Err(ActionError::Refused("this step cannot be undone".to_owned())),
+        }
+    }
+}
+
+const IS_BARRED: &str = "SELECT NOT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = $1";
+
+const ALL_SESSIONS: &str =
+    "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE usename = $1 AND pid <> pg_catalog.pg_backend_pid()";
+
+const OLD_SESSIONS: &str = "SELECT count(*) FROM pg_catalog.pg_stat_activity \
+    WHERE usename = $1 AND backend_start < $2::text::timestamptz AND pid <> pg_catalog.pg_backend_pid()";
+
+const END_SESSIONS: &str = "SELECT count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity \
+    WHERE usename = $1 AND pid <> pg_catalog.pg_backend_pid()";
+
+impl Action for RoleAction<'_> {
+    fn name(&self) -> ActionName {
+        let step = match self.step {
+            ProviderStep::Freeze => "freeze",
+            ProviderStep::Revoke => "revoke",
+            ProviderStep::Set { .. } => "set",
+            ProviderStep::Issue { .. } => "issue",
+            ProviderStep::Test { .. } => "test",
+            ProviderStep::Evict { .. } => "evict",
+            ProviderStep::Verify { .. } => "verify",
+        };
+        ActionName(format!("postgres.{step}"))
+    }
+
+    fn effect(&self) -> Effect {
+        match self.step {
+            ProviderStep::Test { .. } | ProviderStep::Verify { .. } => Effect::ReadOnly,
+            ProviderStep::Set { .. } | ProviderStep::Freeze | ProviderStep::Issue { .. } => Effect::Reversible,
+            ProviderStep::Revoke | ProviderStep::Evict { .. } => Effect::Final,
+        }
+    }
+
+    fn observe<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
+        Box::pin(self.look(cx))
+    }
+
+    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
+        Box::pin(self.act(cx))
+    }
+
+    fn undo<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
+        Box::pin(self.take_back(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_facts_say_who_and_where() {
+        let address = format!("postgres://sh%40p:{}@db.example:6432/shop?sslmode=require", "p%3Aw");
+        assert_eq!(password_of(&address), Some(b"p:w".to_vec()));
+        let claim = claim_of_url(&address);
+        assert_eq!(
+            claim,
+            Claim {
+                user: Some("sh@p".into()),
+                host: Some("db.example".into()),
+                port: Some("6432".into()),
+                foreign: false
+            }
+        );
+        assert_eq!(password_of("mysql://a:b@c/d"), None);
+        let facts = |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let claim = claim_of_facts(&facts(&[("user", "shop"), ("host", "db:5433")]));
+        assert_eq!((claim.host.as_deref(), claim.port.as_deref()), (Some("db"), Some("5433")));
+        let claim = claim_of_facts(&facts(&[("user", "shop"), ("url", "postgres://db:5433/shop")]));
+        assert_eq!((claim.host.as_deref(), claim.port.as_deref()), (Some("db"), Some("5433")));
+        let claim = claim_of_facts(&facts(&[("user", "shop"), ("host", "db"), ("engine", "mysql")]));
+        assert!(claim.foreign);
+    }
+}
