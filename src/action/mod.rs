@@ -217,10 +217,16 @@ pub trait Action: Send + Sync {
 }
 
 /// Runs a future to its end on this thread. The rooms below the command line are async only where they talk to remotes.
+///
+/// One runtime serves the whole process: a client keeps its connections open between two calls, and they end with the
+/// runtime that opened them.
 #[cfg(any(feature = "issuers", feature = "postgres"))]
 pub fn wait<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("because a runtime of one thread needs no more than memory").block_on(future)
+    static RUNTIME: std::sync::LazyLock<tokio::runtime::Runtime> = std::sync::LazyLock::new(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("because a runtime of one thread needs no more than memory")
+    });
+    RUNTIME.block_on(future)
 }
 
 /// Runs a future to its end on this thread. Without a feature that talks to remotes no future ever waits.

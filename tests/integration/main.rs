@@ -1,5 +1,6 @@
 //! The one integration-test binary: each module is one part of the story on real input and real servers.
 
+mod crash;
 mod files;
 mod history;
 mod lab;
