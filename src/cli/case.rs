@@ -95,7 +95,8 @@ pub(super) fn apply(args: &ApplyArgs, home: &Home, ui: Ui) -> Result<Exit> {
         plan.treatments.len()
     ));
     Ok(match (undone.is_empty(), unknown, waiting) {
-        (true, ..) => exit(&plan, None, false),
+        (true, ..) if sweep::open_items(&plan) == 0 => Exit::Clean,
+        (true, ..) => Exit::Open,
         (_, true, _) => Exit::Unknown,
         (_, _, true) => Exit::Remote,
         _ => Exit::Open,

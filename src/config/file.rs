@@ -114,7 +114,9 @@ pub fn load(path: &Path, optional: bool) -> Result<Config> {
             .because(cause)
             .next("docs/config.md shows every table and key.")
     })?;
-    config.folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    // Absolute, so that a plan names the same places from whichever folder it is carried out.
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    config.folder = whole.parent().unwrap_or(Path::new("")).to_owned();
     Ok(config)
 }
 
