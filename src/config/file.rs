@@ -12,6 +12,22 @@
 //! address = "127.0.0.1:40123"
 //! admin = { env = "KEYRING_ADMIN" }
 //!
+//! [[store]]
+//! name = "bao"
+//! type = "vault-kv"
+//! address = "https://bao.harbourfinch.example:8200"
+//! token = { env = "BAO_TOKEN" }
+//! mount = "secret"                # default
+//! folders = ["shop"]              # default: every folder that the token may list
+//!
+//! [[provider]]
+//! name = "shop-db"
+//! type = "postgres"
+//! host = "db.harbourfinch.example"
+//! user = "offkey"
+//! password = { file = "/run/secrets/offkey-db" }
+//! also_known_as = ["db.internal"] # other names under which consumers reach the same server
+//!
 //! [policy]
 //! cap = 50
 //!
@@ -31,10 +47,10 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::plan::{Policy, Waiver};
-use crate::provider::{Keyring, Provider};
 use crate::rotation::Systems;
-use crate::secret::{Fingerprinter, SecretValue};
-use crate::store::{FileStore, Store};
+use crate::secret::{Fingerprint, Fingerprinter};
+
+use super::systems::{ProviderEntry, StoreEntry};
 
 /// The file as written.
 #[derive(Debug, Default, Deserialize)]
@@ -53,45 +69,6 @@ pub struct Config {
     /// Folder of the file; paths are relative to it.
     #[serde(skip)]
     folder: PathBuf,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-enum StoreEntry {
-    Files { name: String, paths: Vec<PathBuf> },
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-enum ProviderEntry {
-    Keyring { name: String, address: String, admin: SecretSource },
-}
-
-/// Where a secret of the configuration comes from.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum SecretSource {
-    Env(String),
-    File(PathBuf),
-}
-
-impl SecretSource {
-    fn read(&self, folder: &Path, whose: &str) -> Result<SecretValue> {
-        match self {
-            Self::Env(name) => std::env::var(name).map(SecretValue::from).map_err(|_| {
-                Error::config(format!("{whose} wants the environment variable {name}, which is not set"))
-                    .next(format!("Set {name} for offkey, or name a file instead."))
-            }),
-            Self::File(path) => {
-                let path = folder.join(path);
-                let text = std::fs::read_to_string(&path).map_err(|cause| {
-                    Error::config(format!("{whose} wants the file {}, which cannot be read", path.display()))
-                        .because(cause)
-                })?;
-                Ok(SecretValue::new(text.trim_end_matches(['\n', '\r']).as_bytes()))
-            }
-        }
-    }
 }
 
 /// Reads the file; a missing one is an empty configuration only where `optional` says so.
@@ -128,10 +105,10 @@ impl Config {
     pub fn systems(&self, fingerprinter: &Fingerprinter) -> Result<Systems> {
         let mut systems = Systems::default();
         for entry in &self.stores {
-            systems.stores.push(self.store(entry, fingerprinter)?);
+            systems.stores.push(entry.open(&self.folder, fingerprinter)?);
         }
         for entry in &self.providers {
-            systems.providers.push(self.provider(entry)?);
+            systems.providers.push(entry.open(&self.folder)?);
         }
         let stores = systems.stores.iter().map(|s| s.name());
         let mut names: Vec<&str> = stores.chain(systems.providers.iter().map(|p| p.name())).collect();
@@ -143,28 +120,20 @@ impl Config {
         Ok(systems)
     }
 
-    fn store(&self, entry: &StoreEntry, fingerprinter: &Fingerprinter) -> Result<Box<dyn Store>> {
-        match entry {
-            StoreEntry::Files { name, paths } => {
-                let paths = paths.iter().map(|path| self.folder.join(path)).collect();
-                Ok(Box::new(FileStore::new(name, paths, fingerprinter.clone())))
-            }
-        }
-    }
-
-    fn provider(&self, entry: &ProviderEntry) -> Result<Box<dyn Provider>> {
-        match entry {
-            ProviderEntry::Keyring { name, address, admin } => {
-                let admin = admin.read(&self.folder, &format!("provider {name}"))?;
-                Ok(Box::new(Keyring::new(name, address, admin)))
-            }
-        }
+    /// Fingerprints of the secrets that offkey itself logs in with: a plan must not end those.
+    pub fn own(&self, fingerprinter: &Fingerprinter) -> Vec<Fingerprint> {
+        let secrets =
+            self.stores.iter().filter_map(StoreEntry::own).chain(self.providers.iter().map(ProviderEntry::own));
+        // What cannot be read was an error when the systems were opened.
+        let values = secrets.filter_map(|(name, secret)| secret.read(&self.folder, name).ok());
+        values.map(|value| fingerprinter.fingerprint(value.expose())).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::SecretValue;
 
     fn config(text: &str) -> Result<Config> {
         let dir = tempfile::tempdir().expect("a folder");
@@ -194,5 +163,21 @@ mod tests {
         let config = config(text).expect("parses");
         let error = config.systems(&Fingerprinter::new(&SecretValue::new("k"))).err().expect("refused");
         assert!(error.to_string().contains("OFFKEY_NOT_SET"), "{error}");
+    }
+
+    #[test]
+    #[cfg(all(feature = "vault", feature = "postgres"))]
+    fn every_type_opens_from_its_table_and_its_secret_is_known_as_our_own() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::write(dir.path().join("word"), "the-administrators-word\n").expect("written");
+        let path = dir.path().join("offkey.toml");
+        let text = "[[store]]\nname = \"bao\"\ntype = \"vault-kv\"\naddress = \"http://127.0.0.1:8200\"\ntoken = { file = \"word\" }\n\
+            [[provider]]\nname = \"db\"\ntype = \"postgres\"\nhost = \"127.0.0.1\"\nuser = \"root\"\npassword = { file = \"word\" }\n";
+        std::fs::write(&path, text).expect("written");
+        let config = load(&path, false).expect("parses");
+        let fingerprinter = Fingerprinter::new(&SecretValue::new("k"));
+        let systems = config.systems(&fingerprinter).expect("opens");
+        assert_eq!((systems.stores[0].name(), systems.providers[0].name()), ("bao", "db"));
+        assert_eq!(config.own(&fingerprinter), [fingerprinter.fingerprint(b"the-administrators-word"); 2]);
     }
 }

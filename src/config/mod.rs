@@ -2,6 +2,7 @@
 
 mod file;
 mod home;
+mod systems;
 
 pub use file::{Config, load};
 pub use home::Home;

@@ -1,6 +1,6 @@
 //! Everything known → the plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -58,6 +58,8 @@ pub struct Inputs<'a> {
     pub accounts: &'a [Account],
     /// What providers know to be the leaver's.
     pub owned: &'a [Owned],
+    /// Credentials that offkey itself logs in with.
+    pub own: &'a [Fingerprint],
     /// Exceptions.
     pub waivers: &'a [Waiver],
     /// What was decided beforehand.
@@ -70,7 +72,9 @@ pub fn draft(inputs: &Inputs<'_>) -> Plan {
     let mut treatments: Vec<Treatment> = Vec::new();
     // What was found by its value is treated there, with a probe at the end that only the value makes possible.
     let by_value = |owned: &&Owned| !inputs.accounts.iter().any(|account| account.at == owned.at);
-    for owned in inputs.owned.iter().filter(by_value) {
+    // Two names of one person may lead to the same thing.
+    let mut seen = BTreeSet::new();
+    for owned in inputs.owned.iter().filter(by_value).filter(|owned| seen.insert(&owned.at)) {
         treatments.push(of_owned(inputs, owned));
     }
     for credential in inputs.credentials {
@@ -78,6 +82,7 @@ pub fn draft(inputs: &Inputs<'_>) -> Plan {
             treatments.push(treatment);
         }
     }
+    one_new_value_an_account(&mut treatments);
     treatments.sort_by_key(|treatment| match treatment.disposition {
         Disposition::Freeze => 0,
         Disposition::Revoke => 1,
@@ -95,12 +100,45 @@ pub fn draft(inputs: &Inputs<'_>) -> Plan {
         case: inputs.case,
         identity: inputs.identity.to_owned(),
         cap: inputs.policy.cap,
+        notes: notes(inputs),
         treatments,
     }
 }
 
+/// An account takes one new value at a time: a second one would end the first before its consumers are asked.
+fn one_new_value_an_account(treatments: &mut [Treatment]) {
+    let mut taken: BTreeMap<Target, String> = BTreeMap::new();
+    for treatment in treatments {
+        let sets = treatment.steps.iter().find(|step| matches!(step.does, Does::Provider(ProviderStep::Set { .. })));
+        let Some(account) = sets.map(|step| step.target.clone()) else { continue };
+        if let Some(first) = taken.get(&account) {
+            let todo = format!(
+                "{account} accepts another value too, which is rotated first ({first}): sweep again after that"
+            );
+            treatment.disposition = Disposition::Open { todo };
+            treatment.steps.clear();
+        } else {
+            taken.insert(account, treatment.label.clone());
+        }
+    }
+}
+
+/// What somebody who approves the plan should know beside it.
+fn notes(inputs: &Inputs<'_>) -> Vec<String> {
+    let unmatched = inputs
+        .waivers
+        .iter()
+        .filter(|waiver| !inputs.credentials.iter().any(|credential| credential.fingerprint == waiver.fingerprint));
+    unmatched
+        .map(|waiver| format!("the waiver {} of {} fits nothing that was found: remove it", waiver.id, waiver.owner))
+        .collect()
+}
+
 /// Fact by which a provider says that an owned thing is an account to freeze, not a credential to kill.
 const FREEZE: &str = "freeze";
+
+/// Fact by which a provider says that offkey itself works with this thing.
+const OWN: &str = "self";
 
 fn of_owned(inputs: &Inputs<'_>, owned: &Owned) -> Treatment {
     let freeze = owned.facts.contains_key(FREEZE);
@@ -118,6 +156,9 @@ fn of_owned(inputs: &Inputs<'_>, owned: &Owned) -> Treatment {
             Disposition::Open { todo: format!("{} is protected by policy: end it by hand", owned.at) };
     } else if let Liveness::Dead(proof) = &owned.liveness {
         treatment.disposition = Disposition::AlreadyDead { proof: proof.clone() };
+    } else if owned.facts.contains_key(OWN) {
+        let todo = format!("offkey itself works with {}: give it a credential of its own, then sweep again", owned.at);
+        treatment.disposition = Disposition::Open { todo };
     } else {
         let does = if freeze { ProviderStep::Freeze } else { ProviderStep::Revoke };
         treatment.steps.push(provider(&owned.at, does));
@@ -171,10 +212,20 @@ fn dispose(
     if let Some(target) = protected.map(ToString::to_string).find(|target| inputs.policy.protects(target)) {
         return open(format!("{target} is protected by policy: change it by hand, then confirm"));
     }
+    // Dead although a store keeps it: the account has another value, and a new one would cut off whoever uses that.
+    if let Some(Account { liveness: Liveness::Dead(proof), .. }) = account {
+        return (Disposition::AlreadyDead { proof: proof.clone() }, Vec::new());
+    }
+    if inputs.own.contains(&credential.fingerprint) {
+        return open(
+            "offkey itself logs in with it, and would lock itself out: give it a credential of its own, then sweep again"
+                .to_owned(),
+        );
+    }
     match (account, holdings) {
-        (Some(Account { liveness: Liveness::Dead(proof), .. }), []) => {
-            (Disposition::AlreadyDead { proof: proof.clone() }, Vec::new())
-        }
+        (Some(Account { at, settable: true, liveness: Liveness::Unknown(why), .. }), [_, ..]) => open(format!(
+            "{at} could not say whether it lives ({why}), and a new value would cut off whoever uses another one: sweep again"
+        )),
         (Some(account), [_, ..]) if account.settable => {
             (Disposition::Rotate, rotate(inputs.policy, holdings, Some(account), op))
         }

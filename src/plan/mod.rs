@@ -10,3 +10,6 @@ mod step;
 pub use draft::{Account, Inputs, Known, draft};
 pub use policy::{Policy, Waiver};
 pub use step::{Disposition, Does, Plan, Step, Treatment};
+
+#[cfg(test)]
+mod tests;

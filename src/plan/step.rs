@@ -100,6 +100,9 @@ pub struct Plan {
     pub identity: String,
     /// Most treatments that may act without being allowed by name.
     pub cap: usize,
+    /// What somebody who approves it should know beside it: waivers that fit nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Accounts first, then credentials.
     pub treatments: Vec<Treatment>,
 }

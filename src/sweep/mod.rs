@@ -98,6 +98,7 @@ pub fn sweep(ask: &Ask, home: &Home, progress: &Progress) -> Result<Swept> {
         holdings: &holdings,
         accounts: &accounts,
         owned: &owned,
+        own: &config.own(&fingerprinter),
         waivers: &config.waivers,
         policy: &config.policy,
     });
@@ -260,7 +261,7 @@ pub fn confirm(dir: &Path, home: &Home) -> Result<(Plan, Verdict)> {
     let mut at = reopen(dir, home)?;
     let digest = at.plan.digest();
     let execution = Execution { steps: Journal::new(at.case.log(), &digest).states()? };
-    let again = rescan::found(&at.request, &at.systems, &at.config, &at.fingerprinter, at.case.log())?;
+    let mut again = rescan::found(&at.request, &at.systems, &at.config, &at.fingerprinter, at.case.log())?;
     let known = at.case.findings()?;
     let in_text = again.places(&known);
     at.systems.found = again.values;

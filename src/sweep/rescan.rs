@@ -1,6 +1,6 @@
 //! Reads the sources of a case again: to have found values at hand for a probe, and to see what still stands in the text.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use super::Values;
@@ -11,7 +11,7 @@ use crate::detect;
 use crate::error::Result;
 use crate::finding::{self, Credential, Finding};
 use crate::rotation::Systems;
-use crate::secret::{Fingerprint, Fingerprinter};
+use crate::secret::{Fingerprint, Fingerprinter, SecretValue};
 use crate::source::{Coverage, Document, OpenOptions, Progress, Provenance, Sink, Source};
 
 /// What a second scan found.
@@ -48,8 +48,8 @@ pub(super) fn found(
 
 impl Again {
     /// Number of places where each known value still stands. A value that no rule knows and no store keeps any more is
-    /// looked for at its known places, by fingerprint.
-    pub(super) fn places(&self, known: &Findings) -> HashMap<Fingerprint, usize> {
+    /// looked for at its known places, by fingerprint, and is at hand for a probe from then on.
+    pub(super) fn places(&mut self, known: &Findings) -> HashMap<Fingerprint, usize> {
         let mut counts: HashMap<Fingerprint, usize> =
             self.credentials.iter().map(|c| (c.fingerprint, c.findings.len())).collect();
         let gone = known.credentials.iter().filter(|record| !counts.contains_key(&record.fingerprint));
@@ -63,8 +63,12 @@ impl Again {
                 // What cannot be read now was counted as partial by the scan before.
                 let _ = source.read(&watch, &Progress::default());
             }
-            for (_, fingerprint) in watch.seen.into_inner().expect("because no thread panics with the lock held") {
+            let seen = watch.seen.into_inner().expect("because no thread panics with the lock held");
+            for ((_, fingerprint), value) in seen {
                 *counts.entry(fingerprint).or_default() += 1;
+                if let Some(value) = value {
+                    self.values.insert(fingerprint, value);
+                }
             }
         }
         counts
@@ -75,7 +79,8 @@ impl Again {
 struct Watch<'a> {
     watched: &'a HashMap<String, Vec<&'a Finding>>,
     fingerprinter: &'a Fingerprinter,
-    seen: Mutex<HashSet<(String, Fingerprint)>>,
+    /// Places that still have text, with the value where it stands there as it is.
+    seen: Mutex<HashMap<(String, Fingerprint), Option<SecretValue>>>,
 }
 
 impl Sink for Watch<'_> {
@@ -83,16 +88,14 @@ impl Sink for Watch<'_> {
         let name = Provenance::to_string(document.provenance);
         for finding in self.watched.get(&name).into_iter().flatten() {
             let text = slice(document.bytes, finding.location.lines, finding.location.columns);
+            let Some(text) = text else { continue };
+            let plain = self.fingerprinter.fingerprint(text) == finding.fingerprint;
             // An encoded value cannot be compared by its fingerprint: a place that still has text there counts.
-            let there = text.is_some_and(|text| {
-                !finding.encodings.is_empty() || self.fingerprinter.fingerprint(text) == finding.fingerprint
-            });
-            if there {
+            if plain || !finding.encodings.is_empty() {
                 let place = format!("{name}:{}:{}", finding.location.lines.0, finding.location.columns.0);
-                self.seen
-                    .lock()
-                    .expect("because no thread panics with the lock held")
-                    .insert((place, finding.fingerprint));
+                let value = plain.then(|| SecretValue::new(text));
+                let mut seen = self.seen.lock().expect("because no thread panics with the lock held");
+                seen.insert((place, finding.fingerprint), value);
             }
         }
     }

@@ -569,6 +569,7 @@ fn setting(company: &[Generated], accounts_to_freeze: usize, faults: &[(usize, u
         holdings: &holdings,
         accounts: &accounts,
         owned: &owned,
+        own: &[],
         waivers: &[],
         policy: &Policy::default(),
     });
