@@ -9,7 +9,7 @@ use super::engine::{self, Carried, Find, Routes};
 use super::guarantee::{self, Run};
 use super::needle::{Needle, Needles, Refused};
 use super::prefilter::Prefilter;
-use super::{Match, filter};
+use super::{Match, filter, generic};
 use crate::error::Result;
 use crate::rule::{Rule, RuleSet, Shape, Verdict, check};
 use crate::secret::SecretValue;
@@ -64,7 +64,12 @@ impl Detector {
     /// # Errors
     /// When a rule's pattern does not compile; `offkey rules check` says why.
     pub fn new(rules: Arc<RuleSet>, needles: Vec<Needle>, options: Options) -> Result<Self> {
-        let prefilter = Prefilter::new(rules.rules().iter().map(|rule| rule.keywords.as_slice()));
+        let mut keywords: Vec<Vec<&str>> =
+            rules.rules().iter().map(|rule| rule.keywords.iter().map(String::as_str).collect()).collect();
+        if generic::wanted(&rules) {
+            keywords.extend(generic::Route::ALL.iter().map(|(_, telling)| telling.to_vec()));
+        }
+        let prefilter = Prefilter::new(keywords.iter().map(Vec::as_slice));
         let matchers = rules.rules().iter().map(|_| Matcher::default()).collect();
         Ok(Self { prefilter, matchers, rules, needles: Needles::new(needles), options })
     }
@@ -112,9 +117,81 @@ impl Detector {
         let mut found: Vec<Match> = carried.finds.iter().map(Find::place).collect();
         self.needles.search(bytes, &mut found);
         if !found.is_empty() {
+            self.weigh(&mut found);
             found.retain(|found| found.confidence >= self.options.min_confidence);
             out.append(&mut best_of_each_place(found));
         }
+    }
+
+    /// Where a rule and a reader see the same value and the value has no shape of its own (a password in a URL, in a
+    /// command), the ranker's judgement of value and surroundings counts, under the rule's name.
+    fn weigh(&self, found: &mut [Match]) {
+        let ranked: Vec<(Range<usize>, f32)> =
+            found.iter().filter(|m| m.notes.contains(&generic::NOTE)).map(|m| (m.span.clone(), m.confidence)).collect();
+        if ranked.is_empty() {
+            return;
+        }
+        for found in found.iter_mut().filter(|m| !m.notes.contains(&generic::NOTE) && shapeless(m)) {
+            let overlaps =
+                |(span, _): &&(Range<usize>, f32)| span.start < found.span.end && found.span.start < span.end;
+            let Some(best) = ranked.iter().filter(overlaps).map(|(_, p)| *p).max_by(f32::total_cmp) else { continue };
+            found.confidence = best;
+            found.notes.push("weighed-by-ranker");
+        }
+    }
+
+    /// The generic reader that a route number stands for.
+    fn reader(&self, route: u16) -> Option<generic::Route> {
+        let at = usize::from(route).checked_sub(self.matchers.len())?;
+        Some(generic::Route::ALL[at].0)
+    }
+
+    /// What the generic readers see in a window: each site with the filter that drops it or its match.
+    fn read(
+        &self,
+        route: generic::Route,
+        window: &[u8],
+        keyword: Range<usize>,
+        visit: &mut dyn FnMut(Match, Option<&'static str>, Option<generic::Features>),
+    ) {
+        generic::read(route, window, keyword, &mut |site| {
+            let Some(rule) = self.rules.get(generic::rule_id(&site, window)) else { return };
+            let dropped = generic::impossible(&site, window);
+            let features = dropped.is_none().then(|| generic::Features::of(window, &site));
+            let confidence = features.as_ref().map_or(0.0, |f| generic::Ranker::get().probability(&f.values));
+            let user = site.user.clone().map(|user| String::from_utf8_lossy(&window[user]).into_owned());
+            let found = Match {
+                rule: Arc::clone(&rule.id),
+                kind: Arc::clone(&rule.kind),
+                span: site.value.clone(),
+                secret: SecretValue::new(&window[site.value.clone()]),
+                confidence,
+                parts: user.map(|user| ("user".to_owned(), user)).into_iter().collect(),
+                encodings: Vec::new(),
+                notes: vec![generic::NOTE],
+            };
+            visit(found, dropped, features);
+        });
+    }
+
+    /// Everything the generic readers see in a document, kept or not; see [`Self::explain`].
+    pub(super) fn sites(
+        &self,
+        bytes: &[u8],
+        visit: &mut dyn FnMut(Match, Option<&'static str>, Option<generic::Features>),
+    ) {
+        self.prefilter.occurrences(bytes, 0..bytes.len(), &mut |one| {
+            let keyword = &self.prefilter.keywords[usize::from(one.keyword)];
+            for (route, reader) in keyword.routes.iter().filter_map(|route| Some((*route, self.reader(*route)?))) {
+                let (back, forward) = self.window(route);
+                let (at, end) = (one.at as usize, one.at as usize + keyword.text.len());
+                let (start, stop) = (at.saturating_sub(back), (end + forward).min(bytes.len()));
+                self.read(reader, &bytes[start..stop], at - start..end - start, &mut |mut found, dropped, features| {
+                    found.span = found.span.start + start..found.span.end + start;
+                    visit(found, dropped, features);
+                });
+            }
+        });
     }
 
     fn plan(&self, route: u16) -> &Plan {
@@ -129,7 +206,7 @@ impl Detector {
         }
         let opinion = match rule.shape {
             Shape::Near { .. } => filter::generic(secret),
-            Shape::Pattern(_) => filter::shaped(secret),
+            Shape::Pattern(_) | Shape::Reader => filter::shaped(secret),
         };
         let mut confidence = rule.confidence.probability() * opinion.factor;
         let mut notes = opinion.notes;
@@ -163,11 +240,21 @@ impl Detector {
 
 impl Routes for Detector {
     fn window(&self, route: u16) -> (usize, usize) {
+        if let Some(reader) = self.reader(route) {
+            return reader.window();
+        }
         let plan = self.plan(route);
         (plan.back, plan.forward)
     }
 
     fn probe(&self, route: u16, window: &[u8], keyword: Range<usize>, edges: (bool, bool), out: &mut Vec<Match>) {
+        if let Some(reader) = self.reader(route) {
+            return self.read(reader, window, keyword, &mut |found, dropped, _| {
+                if dropped.is_none() && found.confidence > generic::NEGLIGIBLE {
+                    out.push(found);
+                }
+            });
+        }
         let (rule, matcher) = (&self.rules.rules()[usize::from(route)], &self.matchers[usize::from(route)]);
         let plan = self.plan(route);
         if plan.run.as_ref().is_some_and(|run| !run.within(window)) {
@@ -193,6 +280,11 @@ impl Routes for Detector {
     }
 }
 
+/// Kinds whose values are chosen by people.
+fn shapeless(found: &Match) -> bool {
+    matches!(&*found.kind, "password" | "connection-string")
+}
+
 fn plan(rule: &Rule) -> Plan {
     let shape = rule.shape.regex();
     let hir = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(&shape);
@@ -203,7 +295,7 @@ fn plan(rule: &Rule) -> Plan {
     let keywords: Vec<&[u8]> = keywords.iter().map(Vec::as_slice).collect();
     let starts = match &rule.shape {
         Shape::Near { words, .. } => *words == rule.keywords,
-        Shape::Pattern(_) => guarantee::starts_with(&hir, &keywords),
+        Shape::Pattern(_) | Shape::Reader => guarantee::starts_with(&hir, &keywords),
     };
     let back = if starts { 2 } else { reach + 1 };
     Plan { back, forward: reach + 1, starts, run: guarantee::run(&hir) }

@@ -6,13 +6,16 @@
 
 mod detector;
 mod engine;
+mod explain;
 mod filter;
+mod generic;
 mod guarantee;
 mod needle;
 mod prefilter;
 mod run;
 
 pub use detector::{Detector, Options};
+pub use explain::Explained;
 pub use needle::{Needle, Refused};
 pub use run::{Hit, run};
 

@@ -44,6 +44,9 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) near: Vec<String>,
     pub(super) value: Option<String>,
+    /// Name of a reader in code, for secrets that no pattern describes.
+    #[serde(default)]
+    pub(super) reader: bool,
     #[serde(default)]
     pub(super) keywords: Vec<String>,
     pub(super) confidence: Confidence,
@@ -103,6 +106,8 @@ pub enum Shape {
         /// Pattern of the value.
         value: String,
     },
+    /// Read by code of the detector: a telling name, an operator, a value; or a grammar of its own.
+    Reader,
 }
 
 impl Shape {
@@ -110,6 +115,8 @@ impl Shape {
     pub fn regex(&self) -> String {
         match self {
             Self::Pattern(pattern) => pattern.clone(),
+            // Nothing: the detector does not run it.
+            Self::Reader => "[^\\s\\S]".to_owned(),
             Self::Near { words, value } => {
                 let words: Vec<String> = words.iter().map(|word| regex::escape(word)).collect();
                 format!(
@@ -157,6 +164,7 @@ pub struct Rule {
 impl Raw {
     pub(super) fn into_rule(self, provider: Arc<Provider>) -> Rule {
         let (shape, keywords) = match (self.pattern, self.value) {
+            _ if self.reader => (Shape::Reader, Vec::new()),
             (Some(pattern), _) => (Shape::Pattern(pattern), self.keywords),
             (None, value) => {
                 let keywords = if self.keywords.is_empty() { self.near.clone() } else { self.keywords };

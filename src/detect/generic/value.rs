@@ -1,0 +1,254 @@
+//! Where a value starts and ends, in quotes or without.
+
+use std::ops::Range;
+
+use super::{Quote, Site};
+
+/// Longest value that is read as one.
+const LONGEST: usize = 1000;
+
+/// A value that was read.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub(super) range: Range<usize>,
+    pub(super) quote: Quote,
+    /// First byte after the value and its closing quote.
+    pub(super) end: usize,
+}
+
+/// Bytes of a name: letters, digits, `_`, `-`.
+pub(super) fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+/// First byte from `at` on that is neither space nor tab.
+pub(super) fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
+    let limit = bytes.len().min(at + 80);
+    while at < limit && matches!(bytes[at], b' ' | b'\t') {
+        at += 1;
+    }
+    at
+}
+
+/// An opening quote at `at`: its kind, the number of backslashes in front of it, and where the content starts.
+pub(super) fn opening(bytes: &[u8], at: usize) -> Option<(Quote, usize, usize)> {
+    let slashes = bytes[at..].iter().take(8).take_while(|b| **b == b'\\').count();
+    match bytes.get(at + slashes)? {
+        b'"' if slashes == 0 => Some((Quote::Double, 0, at + 1)),
+        b'\'' if slashes == 0 => Some((Quote::Single, 0, at + 1)),
+        b'`' if slashes == 0 => Some((Quote::Backtick, 0, at + 1)),
+        b'"' | b'\'' => Some((Quote::Escaped, slashes, at + slashes + 1)),
+        b'&' if bytes[at..].starts_with(b"&quot;") => Some((Quote::Escaped, 0, at + 6)),
+        _ => None,
+    }
+}
+
+/// Reads a quoted value whose opening quote stands at `at`; the value ends on the same line.
+pub(super) fn quoted(bytes: &[u8], at: usize) -> Option<Read> {
+    let (quote, slashes, start) = opening(bytes, at)?;
+    if bytes[at..].starts_with(b"&quot;") {
+        let line = &bytes[start..bytes.len().min(start + LONGEST)];
+        let length = memchr::memmem::find(line, b"&quot;")?;
+        return (!line[..length].contains(&b'\n')).then_some(Read {
+            range: start..start + length,
+            quote,
+            end: start + length + 6,
+        });
+    }
+    let mark = bytes[start - 1];
+    let triple = slashes == 0 && bytes[start..].starts_with(&[mark, mark]);
+    let start = if triple { start + 2 } else { start };
+    let limit = bytes.len().min(start + LONGEST);
+    let mut run = 0;
+    let mut at = start;
+    while at < limit {
+        match bytes[at] {
+            b'\n' if !triple && quote != Quote::Backtick => return None,
+            b'\\' => run += 1,
+            byte if byte == mark => {
+                // The closing quote carries as many backslashes as the opening one.
+                let closes = if slashes == 0 { run % 2 == 0 } else { run <= slashes };
+                if closes {
+                    let end = at - run.min(slashes);
+                    return Some(Read {
+                        range: start..end,
+                        quote,
+                        end: if triple { (at + 3).min(bytes.len()) } else { at + 1 },
+                    });
+                }
+                run = 0;
+            }
+            _ => run = 0,
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Reads a value without quotes. In a line of a configuration file it may hold anything but blanks; elsewhere it ends at the
+/// first byte that ends an expression.
+pub(super) fn bare(bytes: &[u8], at: usize, whole_line: bool) -> Option<Read> {
+    let limit = bytes.len().min(at + LONGEST);
+    let blank = |b: u8| b.is_ascii_whitespace() || b == 0;
+    let line: usize = bytes[at..limit].iter().position(|b| blank(*b)).map_or(limit, |n| at + n);
+    if whole_line {
+        let mut rest = skip_blanks(bytes, line);
+        if bytes.get(rest) == Some(&b'\\') && bytes.get(rest + 1).is_none_or(|b| matches!(b, b'\n' | b'\r' | b'n')) {
+            rest += 1;
+        }
+        let ends = bytes.get(rest).is_none_or(|b| matches!(b, b'\n' | b'\r' | b'#'))
+            || bytes[rest..].starts_with(b"//")
+            || bytes[rest..].starts_with(b"&&");
+        if ends {
+            let mut end = line;
+            while end > at && matches!(bytes[end - 1], b',' | b';' | b'"' | b'\'' | b'`') {
+                end -= 1;
+            }
+            return (end > at).then_some(Read { range: at..end, quote: Quote::Bare, end: line });
+        }
+    }
+    let stops = |b: &u8| {
+        matches!(
+            b,
+            b'"' | b'\''
+                | b'`'
+                | b','
+                | b';'
+                | b'<'
+                | b'>'
+                | b'('
+                | b')'
+                | b'{'
+                | b'}'
+                | b'['
+                | b']'
+                | b'|'
+                | b'&'
+                | b'\\'
+        )
+    };
+    let end = bytes[at..line].iter().position(stops).map_or(line, |n| at + n);
+    let mut trimmed = end;
+    while trimmed > at && matches!(bytes[trimmed - 1], b'.' | b':' | b'!' | b'?') && trimmed == line {
+        trimmed -= 1;
+    }
+    (trimmed > at).then_some(Read { range: at..trimmed, quote: Quote::Bare, end })
+}
+
+/// Names that stand where a value would and mean "none".
+const NOTHING: &[&[u8]] = &[
+    b"true",
+    b"false",
+    b"null",
+    b"none",
+    b"nil",
+    b"undefined",
+    b"self",
+    b"this",
+    b"string",
+    b"str",
+    b"bool",
+    b"int",
+    b"bytes",
+    b"yes",
+    b"no",
+    b"required",
+    b"optional",
+    b"void",
+    b"return",
+    b"new",
+    b"function",
+    b"func",
+    b"async",
+    b"await",
+    b"const",
+    b"var",
+    b"let",
+    b"if",
+    b"else",
+    b"not",
+    b"and",
+    b"or",
+    b"in",
+    b"is",
+    b"object",
+    b"number",
+    b"boolean",
+    b"any",
+    b"unset",
+    b"text",
+    b"varchar",
+];
+
+/// Why this cannot be a secret at all: the filter's name.
+pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
+    let value = &bytes[site.value.clone()];
+    let name = &bytes[site.name.clone()];
+    if name.len() == 14 && name.eq_ignore_ascii_case(b"PublicKeyToken") {
+        return Some("public");
+    }
+    if value.starts_with(b"ssh-rsa ") || value.starts_with(b"ssh-ed25519 ") || value.starts_with(b"ecdsa-sha2-") {
+        return Some("public");
+    }
+    let least = if site.quote == Quote::Bare { 4 } else { 3 };
+    if value.len() < least {
+        return Some("too-short");
+    }
+    if value.contains(&b'\n') && site.quote != Quote::Backtick {
+        return Some("more-than-a-line");
+    }
+    let bare = site.quote == Quote::Bare;
+    if reference(value, bare) {
+        return Some("reference");
+    }
+    if value
+        .iter()
+        .all(|b| matches!(b, b'*' | b'.' | b'x' | b'X' | b'-' | b'_' | b' ' | b'?' | b'#' | b'=' | b'/' | b'\\' | b'0'))
+    {
+        return Some("mask");
+    }
+    if value.iter().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80).count() < 3 {
+        return Some("punctuation");
+    }
+    if bare && value.len() < 10 && NOTHING.iter().any(|word| value.eq_ignore_ascii_case(word)) {
+        return Some("keyword");
+    }
+    if value.len() > 60 && value.iter().filter(|b| **b == b' ').count() * 12 > value.len() {
+        return Some("prose");
+    }
+    None
+}
+
+/// A variable, a template expression, a placeholder in angle brackets.
+fn reference(value: &[u8], bare: bool) -> bool {
+    let starts: &[&[u8]] =
+        &[b"${", b"$(", b"{{", b"%(", b"#{", b"<%", b"%{", b"@{", b"{%", b"$[", b"process.env", b"os.environ", b"{$"];
+    if starts.iter().any(|start| value.starts_with(start)) {
+        return true;
+    }
+    if bare && (value.starts_with(b"$") || value.starts_with(b"&") || value.starts_with(b"!") && value.len() < 12) {
+        return true;
+    }
+    if value.starts_with(b"$")
+        && value[1..].iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        && !value[1].is_ascii_digit()
+    {
+        return true;
+    }
+    if value.starts_with(b"<") && value.ends_with(b">")
+        || value.starts_with(b"{") && value.ends_with(b"}") && !value.contains(&b':')
+    {
+        return true;
+    }
+    if value.starts_with(b"%") && value.ends_with(b"%") || value.starts_with(b"[") && value.ends_with(b"]") {
+        return true;
+    }
+    // a bare path through objects: `config.redis.password`
+    bare && value.contains(&b'.')
+        && value.split(|b| *b == b'.').all(|part| {
+            !part.is_empty()
+                && part.len() < 40
+                && part[0].is_ascii_alphabetic()
+                && part.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
+        })
+}
