@@ -11,3 +11,5 @@ mod postgres;
 mod rotation_model;
 #[cfg(any(feature = "vault", feature = "postgres", feature = "aws"))]
 mod steps;
+#[cfg(all(feature = "vault", feature = "postgres"))]
+mod walk;
