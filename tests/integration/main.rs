@@ -1,6 +1,8 @@
 //! The one integration-test binary: each module is one part of the story on real input and real servers.
 
 mod crash;
+#[cfg(all(feature = "vault", feature = "postgres"))]
+mod departure;
 mod files;
 mod history;
 mod lab;
