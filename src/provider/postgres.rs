@@ -153,11 +153,12 @@ fn claim_of_facts(facts: &BTreeMap<String, String>) -> Claim {
         let authority = rest.split(['/', '?']).next().unwrap_or("");
         claim.host = Some(authority.to_owned());
     }
-    if let Some((host, port)) = claim.host.clone().as_deref().and_then(|host| host.rsplit_once(':')) {
-        if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) {
-            claim.host = Some(host.to_owned());
-            claim.port.get_or_insert(port.to_owned());
-        }
+    if let Some((host, port)) = claim.host.clone().as_deref().and_then(|host| host.rsplit_once(':'))
+        && !port.is_empty()
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        claim.host = Some(host.to_owned());
+        claim.port.get_or_insert(port.to_owned());
     }
     claim
 }

@@ -381,10 +381,10 @@ fn absent_if_404<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
 
 /// A sealed server says 503: what to do about it belongs into the message.
 fn with_hint(mut failure: Failure) -> Failure {
-    if let Failure::Answered { status: 503, message, .. } = &mut failure {
-        if message.contains("sealed") {
-            message.push_str("; unseal it, then run the same command again");
-        }
+    if let Failure::Answered { status: 503, message, .. } = &mut failure
+        && message.contains("sealed")
+    {
+        message.push_str("; unseal it, then run the same command again");
     }
     failure
 }
