@@ -115,6 +115,10 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// One line of at most 300 characters of what a system said.
+#[cfg_attr(
+    not(any(feature = "vault", feature = "postgres", feature = "aws")),
+    allow(dead_code, reason = "the clients use it, and so does its test")
+)]
 pub(crate) fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(300) {
