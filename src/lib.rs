@@ -19,9 +19,9 @@
 //! | 8 | [`plan`] | what should happen: a pure function |
 //! | 9 | [`rotation`] | makes it happen: the only room that changes the world |
 //! | 10 | [`confirm`] | asks again, independently |
-//! | 11 | [`case`] [`config`] | the folder of one departure · `offkey.toml` |
+//! | 11 | [`case`] [`ledger`] [`config`] | the folder of one departure · what is known across cases · `offkey.toml` |
 //! | 12 | [`report`] | a case in the form that somebody reads |
-//! | 13 | [`sweep`] | the story of one departure, one call a stage |
+//! | 13 | [`sweep`] [`gate`] | the story of one departure · of one change to a repository |
 //! | 15 | [`cli`] | the only room that prints |
 
 pub mod action;
@@ -35,7 +35,9 @@ pub mod confirm;
 pub mod detect;
 pub mod error;
 pub mod finding;
+pub mod gate;
 pub mod identity;
+pub mod ledger;
 pub mod plan;
 pub mod provider;
 pub mod remote;

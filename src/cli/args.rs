@@ -72,6 +72,14 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
+    /// Judge what a commit, a push or a merge request adds: stale, new, waived or known credentials
+    Gate(GateArgs),
+    /// Look at what is known across cases
+    Ledger {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: LedgerCommand,
+    },
     /// Build a small company, let somebody leave, and walk the whole story
     Demo(DemoArgs),
 }
@@ -282,4 +290,81 @@ pub(super) struct DemoArgs {
     /// Keep the company here instead of in a new temporary folder.
     #[arg(long, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
+}
+
+/// How a gate's results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum GateFormat {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+    /// One JSON object a finding and line.
+    Jsonl,
+}
+
+/// `offkey gate`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  offkey gate --staged                              what `git commit` would take; for a pre-commit hook
+  offkey gate --base origin/main                    a merge request: every commit since it left its target
+  offkey gate --range v1.0..HEAD                    all commits between two points
+  offkey gate --pre-receive < refs                  a server's hook; git writes the refs to standard input
+  git diff main | offkey gate --patch -             a patch
+
+Ends with 10 when something blocks, with 12 when nothing does but not everything could be compared. Policy, waivers and
+baseline are read from the base of the change, never from the change itself (docs/ci.md).")]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["staged", "range", "base", "pre_receive", "patch"])))]
+pub(super) struct GateArgs {
+    /// What is staged for the next commit.
+    #[arg(long)]
+    pub(super) staged: bool,
+    /// All commits that lead to B and not to A; each is judged by itself, so that add-then-remove is seen.
+    #[arg(long, value_name = "A..B")]
+    pub(super) range: Option<String>,
+    /// The target of a merge request.
+    #[arg(long, value_name = "REF")]
+    pub(super) base: Option<String>,
+    /// The source of the merge request.
+    #[arg(long, value_name = "REF", default_value = "HEAD", requires = "base")]
+    pub(super) head: String,
+    /// Lines `OLD NEW REF` on standard input, as git gives them to a pre-receive hook.
+    #[arg(long)]
+    pub(super) pre_receive: bool,
+    /// A patch in git's form (`-`: standard input).
+    #[arg(long, value_name = "FILE")]
+    pub(super) patch: Option<PathBuf>,
+    /// The repository.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(super) repo: PathBuf,
+    /// A configuration kept outside of the repository, instead of offkey.toml at the base.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// An exported ledger (`offkey ledger export`); the key of its fingerprints comes from OFFKEY_FINGERPRINT_KEY.
+    #[arg(long, value_name = "FILE", env = "OFFKEY_LEDGER")]
+    pub(super) ledger: Option<PathBuf>,
+    /// The key id that must have signed the exported ledger.
+    #[arg(long, value_name = "KEY-ID", env = "OFFKEY_LEDGER_SIGNER")]
+    pub(super) ledger_key: Option<String>,
+    /// Least probability that a finding must have, 0 to 1, instead of the policy's.
+    #[arg(long, value_name = "P")]
+    pub(super) min_confidence: Option<f32>,
+    /// How to write the results.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: GateFormat,
+    /// Write the results to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// `offkey ledger …`
+#[derive(Debug, Subcommand)]
+pub(super) enum LedgerCommand {
+    /// List what is known: fingerprints, states, owners; never a value
+    List {
+        /// How to write it.
+        #[arg(long, value_enum, default_value = "text")]
+        format: ScanFormat,
+    },
 }

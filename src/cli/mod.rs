@@ -4,7 +4,9 @@ mod args;
 mod case;
 mod demo;
 mod exit;
+mod gate;
 mod identity;
+mod ledger;
 mod rules;
 mod scan;
 mod ui;
@@ -45,6 +47,8 @@ fn run(cli: &Cli, ui: Ui) -> Result<Exit> {
         Command::Report(args) => case::report(args),
         Command::Audit { command: AuditCommand::Verify { case, key } } => case::verify(case, key.as_deref()),
         Command::Rules { command } => rules::run(command),
+        Command::Gate(args) => gate::run(args, home, ui),
+        Command::Ledger { command } => ledger::run(command, home),
         Command::Demo(args) => demo::run(args, ui),
     }
 }

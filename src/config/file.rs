@@ -45,6 +45,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::GatePolicy;
 use crate::error::{Error, Result};
 use crate::plan::{Policy, Waiver};
 use crate::rotation::Systems;
@@ -66,6 +67,9 @@ pub struct Config {
     /// Exceptions.
     #[serde(default, rename = "waiver")]
     pub waivers: Vec<Waiver>,
+    /// What may be merged.
+    #[serde(default)]
+    pub gate: GatePolicy,
     /// Folder of the file; paths are relative to it.
     #[serde(skip)]
     folder: PathBuf,
@@ -95,6 +99,18 @@ pub fn load(path: &Path, optional: bool) -> Result<Config> {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     config.folder = whole.parent().unwrap_or(Path::new("")).to_owned();
     Ok(config)
+}
+
+/// Reads the text of a configuration that is no file: a version that a repository keeps.
+///
+/// # Errors
+/// When it is not of the form above; `shown` names it in the message.
+pub fn parse(text: &str, shown: &str) -> Result<Config> {
+    toml::from_str(text).map_err(|cause| {
+        Error::config(format!("the configuration {shown} is not valid"))
+            .because(cause)
+            .next("docs/config.md shows every table and key.")
+    })
 }
 
 impl Config {

@@ -9,6 +9,9 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::secret::{Fingerprinter, SecretValue};
 
+/// Environment variable with the key of fingerprints, for machines that have no folder of their own.
+pub const KEY_VARIABLE: &str = "OFFKEY_FINGERPRINT_KEY";
+
 /// The folder, mode 0700.
 #[derive(Clone, Debug)]
 pub struct Home(PathBuf);
@@ -29,6 +32,35 @@ impl Home {
                 .next("Pass --home DIR or set OFFKEY_HOME to a folder that you may write.")
         })?;
         Ok(Self(dir))
+    }
+
+    /// The folder as it is, for programs that only look: nothing is made. `None` when there is no such folder.
+    pub fn existing(dir: Option<&Path>) -> Option<Self> {
+        dir.map(Path::to_owned).or_else(default_dir).filter(|dir| dir.is_dir()).map(Self)
+    }
+
+    /// A file of this folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Makes fingerprints with the key in the environment variable [`KEY_VARIABLE`], if it is set: how a pipeline gets it.
+    ///
+    /// # Errors
+    /// When the variable holds something else than 64 hexadecimal digits.
+    pub fn fingerprinter_from_environment() -> Result<Option<Fingerprinter>> {
+        let Some(text) = std::env::var_os(KEY_VARIABLE).filter(|value| !value.is_empty()) else { return Ok(None) };
+        let key = text.to_str().and_then(|t| data_encoding::HEXLOWER_PERMISSIVE.decode(t.trim().as_bytes()).ok());
+        match key.filter(|key| key.len() == 32) {
+            Some(key) => Ok(Some(Fingerprinter::new(&SecretValue::new(key)))),
+            None => Err(Error::config(format!("{KEY_VARIABLE} does not hold a key"))
+                .next("It wants the 64 hexadecimal digits of fingerprint.key in offkey's own folder.")),
+        }
+    }
+
+    /// Whether this folder has a key for fingerprints already.
+    pub fn has_key(&self) -> bool {
+        self.0.join("fingerprint.key").is_file()
     }
 
     /// Makes fingerprints with this folder's key; the key is made at first use.

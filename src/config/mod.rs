@@ -1,8 +1,10 @@
 //! What a person decided: offkey's own folder and `offkey.toml`.
 
 mod file;
+mod gate;
 mod home;
 mod systems;
 
-pub use file::{Config, load};
-pub use home::Home;
+pub use file::{Config, load, parse};
+pub use gate::GatePolicy;
+pub use home::{Home, KEY_VARIABLE};

@@ -6,24 +6,31 @@ use super::{Credential, Finding, Location};
 use crate::detect::Hit;
 use crate::secret::{Fingerprint, Fingerprinter};
 
+impl Finding {
+    /// A hit without its value.
+    pub fn of(hit: &Hit, fingerprinter: &Fingerprinter) -> Self {
+        let found = &hit.found;
+        Self {
+            rule: found.rule.to_string(),
+            kind: found.kind.to_string(),
+            location: Location { provenance: hit.provenance.clone(), lines: hit.lines, columns: hit.columns },
+            fingerprint: fingerprinter.fingerprint(found.secret.expose()),
+            confidence: found.confidence,
+            parts: found.parts.clone(),
+            encodings: found.encodings.iter().map(|name| (*name).to_owned()).collect(),
+            notes: found.notes.iter().map(|name| (*name).to_owned()).collect(),
+            waived: None,
+        }
+    }
+}
+
 /// Groups hits by value; credentials come in order of confidence, then of their first place.
 pub fn collect(hits: Vec<Hit>, fingerprinter: &Fingerprinter) -> Vec<Credential> {
     let mut order: HashMap<Fingerprint, usize> = HashMap::new();
     let mut credentials: Vec<Credential> = Vec::new();
     for hit in hits {
-        let found = hit.found;
-        let fingerprint = fingerprinter.fingerprint(found.secret.expose());
-        let finding = Finding {
-            rule: found.rule.to_string(),
-            kind: found.kind.to_string(),
-            location: Location { provenance: hit.provenance, lines: hit.lines, columns: hit.columns },
-            fingerprint,
-            confidence: found.confidence,
-            parts: found.parts,
-            encodings: found.encodings.iter().map(|name| (*name).to_owned()).collect(),
-            notes: found.notes.iter().map(|name| (*name).to_owned()).collect(),
-            waived: None,
-        };
+        let finding = Finding::of(&hit, fingerprinter);
+        let (found, fingerprint) = (hit.found, finding.fingerprint);
         let at = *order.entry(fingerprint).or_insert_with(|| {
             credentials.push(Credential {
                 fingerprint,

@@ -1,8 +1,12 @@
 //! Matches → findings (a place) → credentials (a distinct value, the unit that is rotated).
 
+mod allow;
 mod collect;
+mod verdict;
 
+pub use allow::{Allowance, allowance};
 pub use collect::collect;
+pub use verdict::{Judged, Verdict};
 
 use serde::{Deserialize, Serialize};
 

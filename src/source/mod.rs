@@ -64,6 +64,18 @@ pub struct Copied {
     pub length: usize,
 }
 
+/// Content as text: as it stands, or decoded from UTF-16.
+///
+/// # Errors
+/// When it is not text; the reason is part of a sentence.
+pub fn as_text(bytes: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, &'static str> {
+    match text::of(bytes) {
+        text::Text::Plain => Ok(bytes.into()),
+        text::Text::Decoded(decoded, _) => Ok(decoded.into()),
+        text::Text::Binary(why) => Err(why),
+    }
+}
+
 /// Receives documents. Called from many threads at once.
 pub trait Sink: Sync {
     /// Takes one whole document.

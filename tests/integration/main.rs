@@ -4,6 +4,7 @@ mod crash;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod departure;
 mod files;
+mod gate;
 mod history;
 mod lab;
 #[cfg(feature = "vault")]

@@ -1,0 +1,45 @@
+//! `offkey ledger …`: what is known across cases.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::args::{LedgerCommand, ScanFormat};
+use super::exit::Exit;
+use crate::config::Home;
+use crate::error::Result;
+use crate::ledger::{self, Entry, Ledger};
+
+/// Runs the command.
+pub(super) fn run(command: &LedgerCommand, home: Option<&Path>) -> Result<Exit> {
+    let path = Home::open(home)?.file(ledger::FILE);
+    match command {
+        LedgerCommand::List { format } => list(&Ledger::open(&path)?.entries()?, *format),
+    }
+}
+
+fn list(entries: &[Entry], format: ScanFormat) -> Result<Exit> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut print = || -> std::io::Result<()> {
+        match format {
+            ScanFormat::Json => writeln!(out, "{}", serde_json::json!(entries))?,
+            ScanFormat::Jsonl => entries.iter().try_for_each(|one| writeln!(out, "{}", serde_json::json!(one)))?,
+            ScanFormat::Text => {
+                for one in entries {
+                    let left = one.departed.as_ref().map_or("", |_| " (left)");
+                    let (state, since) = (one.state.word(), one.since.get(..10).unwrap_or(&one.since));
+                    writeln!(
+                        out,
+                        "{}  {state:<8} since {since}  {}{left}  {}",
+                        one.fingerprint.short(),
+                        one.owner,
+                        one.label
+                    )?;
+                }
+                writeln!(out, "{} credentials", entries.len())?;
+            }
+        }
+        out.flush()
+    };
+    super::ended_early(print())?;
+    Ok(Exit::Clean)
+}

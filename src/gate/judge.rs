@@ -1,0 +1,103 @@
+//! A finding and everything known about its value → a verdict, with its reason.
+
+use crate::clock;
+use crate::config::{Config, GatePolicy};
+use crate::error::Result;
+use crate::finding::{Allowance, Finding, Verdict};
+use crate::ledger::{Entry, State};
+use crate::plan::Waiver;
+
+/// What may excuse a finding, all of it from the base of the change.
+#[derive(Debug)]
+pub struct Excuses {
+    pub(super) policy: GatePolicy,
+    waivers: Vec<Waiver>,
+    today: String,
+    now: jiff::Timestamp,
+}
+
+/// What is known about one finding.
+pub(super) struct Known<'a> {
+    pub(super) entry: Option<&'a Entry>,
+    pub(super) allowance: Option<&'a Allowance>,
+}
+
+/// A verdict and its reason.
+pub(super) struct Said {
+    pub(super) verdict: Verdict,
+    pub(super) why: String,
+}
+
+impl Excuses {
+    /// The excuses of a configuration. A waiver that has ended is said and counts for nothing.
+    ///
+    /// # Errors
+    /// When the baseline is damaged.
+    pub fn new(config: &Config, _baseline: Option<&str>, notes: &mut Vec<String>) -> Result<Self> {
+        let now = clock::now();
+        let today = now.to_string()[..10].to_owned();
+        for ended in config.waivers.iter().filter(|waiver| waiver.until < today) {
+            notes.push(format!("waiver {} of {} ended on {}", ended.id, ended.owner, ended.until));
+        }
+        let waivers = config.waivers.iter().filter(|waiver| waiver.until >= today).cloned().collect();
+        Ok(Self { policy: config.gate.clone(), waivers, today, now })
+    }
+
+    /// Whether a verdict blocks.
+    pub(super) fn blocks(&self, verdict: Verdict) -> bool {
+        self.policy.block.contains(&verdict)
+    }
+
+    /// The verdict. A dated, owned waiver excuses anything; staleness comes before every other excuse.
+    pub(super) fn judge(&self, finding: &Finding, known: &Known<'_>) -> Said {
+        let said = |verdict, why: String| Said { verdict, why };
+        if let Some(waiver) = self.waivers.iter().find(|waiver| waiver.fingerprint == finding.fingerprint) {
+            let Waiver { id, owner, reason, until, .. } = waiver;
+            return said(Verdict::Waived, format!("waiver {id} of {owner} until {until}: {reason}"));
+        }
+        if let Some(why) = known.entry.and_then(|entry| self.stale(entry)) {
+            return said(Verdict::Stale, why);
+        }
+        match known.allowance {
+            Some(Allowance { rule: Some(rule), .. }) if *rule != finding.rule => {}
+            Some(Allowance { reason: Some(reason), .. }) if self.policy.inline_allow => {
+                return said(Verdict::Waived, format!("allowed where it stands: {reason}"));
+            }
+            Some(Allowance { reason: None, .. }) if self.policy.inline_allow => {
+                return said(Verdict::New, "offkey:allow without a reason counts for nothing".to_owned());
+            }
+            Some(_) => return said(Verdict::New, "the policy does not accept offkey:allow".to_owned()),
+            None => {}
+        }
+        match known.entry {
+            Some(Entry { state: State::Waived, until: Some(until), .. }) if *until >= self.today => {
+                said(Verdict::Waived, format!("waived in the ledger until {until}"))
+            }
+            Some(entry) => {
+                said(Verdict::Known, format!("in the ledger as {} since {}", entry.state.word(), day(&entry.since)))
+            }
+            None => said(Verdict::New, "not known yet".to_owned()),
+        }
+    }
+
+    /// Why a known credential is stale, if it is.
+    fn stale(&self, entry: &Entry) -> Option<String> {
+        let whose = if entry.owner.is_empty() { "its owner" } else { &entry.owner };
+        if entry.state.is_dead() {
+            let gone = entry.departed.as_ref().map_or_else(String::new, |_| format!("; it was {whose}'s, who left"));
+            return Some(format!("{} since {}{gone}", entry.state.word(), day(&entry.since)));
+        }
+        if let Some(departed) = &entry.departed {
+            return Some(format!("{whose} left on {}", day(departed)));
+        }
+        let most = self.policy.max_age_days?;
+        let seen: jiff::Timestamp = entry.first_seen.parse().ok()?;
+        let days = (self.now.as_second() - seen.as_second()) / 86_400;
+        (days > i64::from(most)).then(|| format!("known for {days} days, the policy allows {most}"))
+    }
+}
+
+/// The day of a time stamp.
+fn day(time: &str) -> &str {
+    time.get(..10).unwrap_or(time)
+}

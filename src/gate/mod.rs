@@ -1,0 +1,207 @@
+//! The story of one change to a repository: what it adds → findings → verdicts → does it block.
+//!
+//! Invariant: the policy, the waivers and the baseline come from the base of the change, never from its head. The gate
+//! changes nothing, asks no live system, and shows no value.
+
+mod change;
+mod commits;
+mod judge;
+mod patch;
+mod search;
+
+pub use judge::Excuses;
+
+use std::path::PathBuf;
+
+use crate::config::{self, Config, Home};
+use crate::detect::{Detector, Options};
+use crate::error::{Error, Result};
+use crate::finding::Judged;
+use crate::ledger::{self, Ledger, Lookup};
+use crate::rule::RuleSet;
+use crate::secret::{Fingerprinter, SecretValue};
+use crate::source::Coverage;
+use change::Change;
+use commits::Changes;
+use search::Search;
+
+/// Which change is looked at.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// What is staged for the next commit.
+    Staged,
+    /// `A..B`: all commits that lead to B and not to A.
+    Range(String, String),
+    /// A merge request: all commits of `head` since it left `base`.
+    MergeRequest {
+        /// The target branch.
+        base: String,
+        /// The source branch.
+        head: String,
+    },
+    /// The lines of a pre-receive hook: old id, new id, ref.
+    Push(Vec<(String, String, String)>),
+    /// A patch in git's form.
+    Patch(Vec<u8>),
+}
+
+/// What the gate is asked for.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The change.
+    pub what: What,
+    /// Folder in the repository.
+    pub repo: PathBuf,
+    /// A configuration that somebody outside of the repository keeps; without it, `offkey.toml` of the base counts.
+    pub config: Option<PathBuf>,
+    /// An exported ledger.
+    pub ledger: Option<PathBuf>,
+    /// Key id that must have signed the exported ledger.
+    pub ledger_key: Option<String>,
+    /// Overrides the policy's least probability.
+    pub min_confidence: Option<f32>,
+}
+
+/// What the gate says.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Every finding with its verdict: what blocks first.
+    pub judged: Vec<Judged>,
+    /// What was read and what was not.
+    pub coverage: Coverage,
+    /// What a person should know: where the policy came from, what could not be compared or asked.
+    pub notes: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether the change must not go on.
+    pub fn blocks(&self) -> bool {
+        self.judged.iter().any(|one| one.blocks)
+    }
+}
+
+/// Looks at a change.
+///
+/// # Errors
+/// When the change, the policy or the ledger cannot be read at all, or the ledger does not verify.
+pub fn gate(ask: &Ask, home: Option<&Home>) -> Result<Outcome> {
+    let mut changes = Changes::open(&ask.repo);
+    let (spans, base) = spans(ask, &mut changes)?;
+    let mut notes = Vec::new();
+    let repository = changes.as_ref().ok();
+    let (config, baseline) = policy(ask, repository, base, &mut notes)?;
+    let keyed = fingerprinter(home)?;
+    let ledger = ledger(ask, home, keyed.is_some(), &mut notes)?;
+    let min_confidence = ask.min_confidence.unwrap_or(config.gate.min_confidence);
+    let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options { min_confidence })?;
+    let unkeyed = || Fingerprinter::new(&SecretValue::new(crate::clock::random::<32>()));
+    let fingerprinter = keyed.unwrap_or_else(unkeyed);
+    let excuses = Excuses::new(&config, baseline.as_deref(), &mut notes)?;
+
+    let mut search = Search::new(&detector, &fingerprinter, &excuses, ledger.as_deref());
+    let mut take = |change: Change| search.take(change);
+    let mut coverage = match (&ask.what, &mut changes) {
+        (What::Patch(patch), _) => {
+            let mut coverage = Coverage::new("a patch", "patch");
+            patch::read(patch, &mut coverage, &mut take)?;
+            coverage
+        }
+        (What::Staged, Ok(changes)) => {
+            changes.staged(&mut take)?;
+            std::mem::take(&mut changes.coverage)
+        }
+        (_, Ok(changes)) => {
+            for span in &spans {
+                changes.committed(span, &mut take)?;
+            }
+            std::mem::take(&mut changes.coverage)
+        }
+        (_, Err(_)) => return Err(Error::internal("a repository was opened and is gone")),
+    };
+    let judged = search.finish(&mut coverage)?;
+    if let Ok(changes) = &mut changes {
+        notes.append(&mut changes.notes);
+    }
+    Ok(Outcome { judged, coverage, notes })
+}
+
+/// The commits to look at, and the commit that the policy is read from.
+fn spans(ask: &Ask, changes: &mut Result<Changes>) -> Result<(Vec<commits::Span>, Option<git2::Oid>)> {
+    let changes = match (changes, &ask.what) {
+        (Ok(changes), _) => changes,
+        (Err(_), What::Patch(_)) => return Ok((Vec::new(), None)),
+        (failed, _) => {
+            return Err(std::mem::replace(failed, Err(Error::internal("said already")))
+                .err()
+                .expect("because it is an error"));
+        }
+    };
+    let spans = match &ask.what {
+        What::Staged | What::Patch(_) => return Ok((Vec::new(), changes.head())),
+        What::Range(from, to) => {
+            let (from, to) = (changes.resolve(from)?, changes.resolve(to)?);
+            vec![changes.between(from, to)?]
+        }
+        What::MergeRequest { base, head } => vec![changes.merge_request(base, head)?],
+        What::Push(lines) => {
+            let removed = |id: &str| id.bytes().all(|b| b == b'0');
+            let kept = lines.iter().filter(|(_, new, _)| !removed(new));
+            let spans: Vec<_> = kept.map(|(old, new, _)| changes.pushed(old, new)).collect::<Result<_>>()?;
+            // What is pushed must not choose its own policy: the repository's default branch has it.
+            return Ok((spans, changes.head()));
+        }
+    };
+    let base = spans.first().and_then(|span| span.base);
+    Ok((spans, base))
+}
+
+/// The configuration and the baseline, both from the base of the change.
+fn policy(
+    ask: &Ask,
+    changes: Option<&Changes>,
+    base: Option<git2::Oid>,
+    notes: &mut Vec<String>,
+) -> Result<(Config, Option<String>)> {
+    let at_base = |path: &str| changes.zip(base).and_then(|(changes, base)| changes.text_at(base, path));
+    let config = match &ask.config {
+        Some(path) => config::load(path, false)?,
+        None => match at_base("offkey.toml") {
+            Some(text) => {
+                let base = base.map_or_else(String::new, |id| id.to_string());
+                notes.push(format!("policy: offkey.toml of {}", &base[..base.len().min(10)]));
+                config::parse(&text, "offkey.toml of the base")?
+            }
+            None => {
+                notes.push("policy: none at the base of the change; the built-in one counts".to_owned());
+                Config::default()
+            }
+        },
+    };
+    let baseline = at_base(&config.gate.baseline);
+    Ok((config, baseline))
+}
+
+fn fingerprinter(home: Option<&Home>) -> Result<Option<Fingerprinter>> {
+    match Home::fingerprinter_from_environment()? {
+        Some(keyed) => Ok(Some(keyed)),
+        None => home.filter(|home| home.has_key()).map(Home::fingerprinter).transpose(),
+    }
+}
+
+/// What is known already: the ledger at home.
+fn ledger(_ask: &Ask, home: Option<&Home>, keyed: bool, notes: &mut Vec<String>) -> Result<Option<Box<dyn Lookup>>> {
+    let at_home = home.map(|home| home.file(ledger::FILE)).filter(|path| path.exists());
+    match (at_home, keyed) {
+        (Some(path), true) => Ok(Ledger::read(&path)?.map(|ledger| Box::new(ledger) as Box<dyn Lookup>)),
+        (Some(_), false) => {
+            notes.push("the ledger was not asked: there is no key for its fingerprints".to_owned());
+            Ok(None)
+        }
+        (None, _) => {
+            notes.push(
+                "there is no ledger: departed, rotated and revoked credentials are not told from new ones".to_owned(),
+            );
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! `offkey gate` on repositories that the git command line builds, run as a developer, a pipeline and a server run it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use offkey::ledger::{Entry, Ledger, State};
+use offkey::secret::{Fingerprinter, SecretValue};
+
+/// A folder with a repository and offkey's own folder beside it.
+pub(crate) struct Ground {
+    dir: tempfile::TempDir,
+}
+
+impl Ground {
+    pub(crate) fn new() -> Self {
+        let ground = Self { dir: tempfile::tempdir().expect("a folder") };
+        fs::create_dir(ground.repo()).expect("made");
+        ground.git(&["init", "-q", "-b", "main"]);
+        ground.commit("README", "nothing here\n", "start");
+        ground
+    }
+
+    pub(crate) fn repo(&self) -> PathBuf {
+        self.dir.path().join("shop")
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.dir.path().join("own")
+    }
+
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        git(&self.repo(), arguments)
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.repo().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        fs::write(path, text).expect("written");
+    }
+
+    /// Writes, adds and commits one file; gives the commit.
+    pub(crate) fn commit(&self, path: &str, text: &str, message: &str) -> String {
+        self.write(path, text);
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "-m", message]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    pub(crate) fn offkey(&self, arguments: &[&str]) -> Run {
+        self.offkey_with(arguments, b"")
+    }
+
+    pub(crate) fn offkey_with(&self, arguments: &[&str], input: &[u8]) -> Run {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offkey"));
+        command.current_dir(self.repo()).args(arguments).env("OFFKEY_HOME", self.home());
+        command.env_remove("OFFKEY_FINGERPRINT_KEY").env_remove("OFFKEY_LEDGER");
+        run(command, input)
+    }
+
+    /// Puts a value into the ledger, as a sweep and an apply would.
+    pub(crate) fn remember(&self, value: &str, state: State, departed: Option<&str>) {
+        fs::create_dir_all(self.home()).expect("made");
+        fs::write(self.home().join("fingerprint.key"), "5a".repeat(32)).expect("written");
+        let fingerprint = Fingerprinter::new(&SecretValue::new([0x5a; 32])).fingerprint(value.as_bytes());
+        let mut ledger = Ledger::open(&self.home().join("ledger.db")).expect("opens");
+        let entry = Entry {
+            fingerprint,
+            kind: "token".to_owned(),
+            label: "GitLab personal access token".to_owned(),
+            owner: "Alice Moreau".to_owned(),
+            state,
+            since: "2026-03-01T09:00:00Z".to_owned(),
+            departed: departed.map(str::to_owned),
+            until: None,
+            first_seen: "2026-02-01T09:00:00Z".to_owned(),
+            case: "case-1".to_owned(),
+            guessable: offkey::ledger::guessable(value.as_bytes()),
+        };
+        ledger.record(&[entry]).expect("recorded");
+    }
+}
+
+pub(crate) fn git(at: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .current_dir(at)
+        .args(["-c", "commit.gpgsign=false", "-c", "protocol.file.allow=always"])
+        .args(arguments)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .envs([("GIT_AUTHOR_NAME", "Bob Tanaka"), ("GIT_AUTHOR_EMAIL", "bob@harbourfinch.example")])
+        .envs([("GIT_COMMITTER_NAME", "Bob Tanaka"), ("GIT_COMMITTER_EMAIL", "bob@harbourfinch.example")])
+        .output()
+        .expect("git runs");
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// How a run of offkey ended.
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+pub(crate) fn run(mut command: Command, input: &[u8]) -> Run {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    child.stdin.take().expect("a pipe").write_all(input).expect("written");
+    let Output { status, stdout, stderr } = child.wait_with_output().expect("ends");
+    Run {
+        code: status.code().expect("no signal"),
+        out: String::from_utf8(stdout).expect("text"),
+        err: String::from_utf8(stderr).expect("text"),
+    }
+}
+
+/// A token that a rule knows; different seeds give different ones.
+pub(crate) fn token(seed: &str) -> String {
+    offkey::rule::expand("glpat-<<an:20>>", seed, None).expect("a good template")
+}
+
+#[test]
+fn a_staged_token_blocks_and_its_value_is_not_shown() {
+    let ground = Ground::new();
+    assert_eq!(ground.offkey(&["gate", "--staged"]).code, 0);
+    let value = token("staged");
+    ground.write("deploy.sh", &format!("#!/bin/sh\n# deploys\nexport GITLAB_TOKEN={value}\n"));
+    assert_eq!(ground.offkey(&["gate", "--staged"]).code, 0, "what is not staged is not judged");
+    ground.git(&["add", "-A"]);
+    let run = ground.offkey(&["gate", "--staged"]);
+    assert_eq!(run.code, 10, "{}{}", run.out, run.err);
+    assert!(run.out.contains("deploy.sh:3:") && run.out.contains("BLOCKED  new"), "{}", run.out);
+    assert!(!run.out.contains(&value) && !run.err.contains(&value));
+}
+
+#[test]
+fn only_added_lines_count_and_a_move_adds_none() {
+    let ground = Ground::new();
+    let old = format!("a = 1\ntoken = \"{}\"\nb = 2\n", token("old"));
+    ground.commit("settings.py", &old, "settings");
+    ground.write("settings.py", &old.replace("b = 2", "b = 3"));
+    ground.git(&["add", "-A"]);
+    assert_eq!(ground.offkey(&["gate", "--staged"]).code, 0);
+    ground.git(&["mv", "settings.py", "conf.py"]);
+    ground.git(&["add", "-A"]);
+    assert_eq!(ground.offkey(&["gate", "--staged"]).code, 0);
+}
+
+#[test]
+fn added_then_removed_is_seen_in_a_merge_request_and_in_a_range() {
+    let ground = Ground::new();
+    ground.git(&["checkout", "-q", "-b", "feature"]);
+    let added = ground.commit("k.env", &format!("GITLAB_TOKEN={}\n", token("gone")), "add");
+    ground.git(&["rm", "-q", "k.env"]);
+    ground.git(&["commit", "-q", "-m", "remove"]);
+    for arguments in [["gate", "--base", "main"], ["gate", "--range", "main..HEAD"]] {
+        let run = ground.offkey(&arguments);
+        assert_eq!(run.code, 10, "{}{}", run.out, run.err);
+        assert!(run.out.contains(&added[..10]) && run.out.contains("Bob Tanaka"), "{}", run.out);
+    }
+}
+
+#[test]
+fn the_ledger_tells_stale_from_known_and_no_excuse_hides_stale() {
+    let ground = Ground::new();
+    let (dead, left, live) = (token("dead"), token("left"), token("live"));
+    ground.remember(&dead, State::Revoked, None);
+    ground.remember(&left, State::Live, Some("2026-03-01T00:00:00Z"));
+    ground.remember(&live, State::Live, None);
+    let allow = "# offkey:allow reason=\"mine\"";
+    ground.write("a.env", &format!("GITLAB_TOKEN={dead} {allow}\n"));
+    ground.write("b.env", &format!("GITLAB_TOKEN={left} {allow}\n"));
+    ground.write("c.env", &format!("GITLAB_TOKEN={live}\n"));
+    ground.git(&["add", "-A"]);
+    let run = ground.offkey(&["gate", "--staged", "--format", "json"]);
+    assert_eq!(run.code, 10, "{}", run.err);
+    let report: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+    let mut verdicts: Vec<(String, String, String)> = report["findings"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| {
+            let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            (text("path"), text("verdict"), text("why"))
+        })
+        .collect();
+    verdicts.sort();
+    let words: Vec<_> = verdicts.iter().map(|(path, verdict, _)| (path.as_str(), verdict.as_str())).collect();
+    assert_eq!(words, [("a.env", "stale"), ("b.env", "stale"), ("c.env", "known")]);
+    assert!(verdicts[0].2.contains("revoked since 2026-03-01"), "{}", verdicts[0].2);
+    assert!(verdicts[1].2.contains("Alice Moreau left on 2026-03-01"), "{}", verdicts[1].2);
+}
+
+#[test]
+fn an_allowance_needs_a_reason() {
+    let ground = Ground::new();
+    ground.write("a.env", &format!("GITLAB_TOKEN={} # offkey:allow\n", token("one")));
+    ground.git(&["add", "-A"]);
+    let run = ground.offkey(&["gate", "--staged"]);
+    assert!(run.code == 10 && run.out.contains("without a reason"), "{}", run.out);
+    ground.write("a.env", &format!("GITLAB_TOKEN={} # offkey:allow reason=\"dead fixture\"\n", token("one")));
+    ground.git(&["add", "-A"]);
+    let run = ground.offkey(&["gate", "--staged"]);
+    assert!(run.code == 0 && run.out.contains("dead fixture"), "{}", run.out);
+}
+
+#[test]
+fn policy_comes_from_the_base_and_never_from_the_change() {
+    let ground = Ground::new();
+    ground.git(&["checkout", "-q", "-b", "hostile"]);
+    ground.commit("offkey.toml", "[gate]\nblock = []\nexclude = [\"*.env\"]\n", "be kind");
+    ground.commit("k.env", &format!("GITLAB_TOKEN={}\n", token("hostile")), "add");
+    assert_eq!(ground.offkey(&["gate", "--base", "main"]).code, 10);
+    ground.git(&["checkout", "-q", "main"]);
+    ground.commit("offkey.toml", "[gate]\nblock = [\"stale\"]\n", "decided");
+    ground.git(&["checkout", "-q", "-b", "kind"]);
+    ground.commit("k.env", &format!("GITLAB_TOKEN={}\n", token("hostile")), "add");
+    let run = ground.offkey(&["gate", "--base", "main"]);
+    assert!(run.code == 0 && run.err.contains("policy: offkey.toml of"), "{}{}", run.out, run.err);
+}
+
+#[test]
+fn a_patch_is_judged_by_its_added_lines_with_the_lines_of_the_file() {
+    let ground = Ground::new();
+    ground.commit("a.py", "one\ntwo\nthree\n", "text");
+    ground.write("a.py", &format!("one\ntwo\nTOKEN = \"{}\"\nthree\n", token("patch")));
+    let patch = ground.git(&["diff"]) + "\n";
+    let run = ground.offkey_with(&["gate", "--patch", "-"], patch.as_bytes());
+    assert!(run.code == 10 && run.out.contains("a.py:3:"), "{}{}", run.out, run.err);
+    ground.git(&["add", "-A"]);
+    ground.git(&["commit", "-q", "-m", "in"]);
+    ground.write("a.py", "one\ntwo\nthree\n");
+    let patch = ground.git(&["diff"]) + "\n";
+    assert_eq!(ground.offkey_with(&["gate", "--patch", "-"], patch.as_bytes()).code, 0, "removing is no finding");
+}
+
+#[test]
+fn a_missing_base_falls_back_and_says_partial_and_no_base_at_all_is_an_error() {
+    let ground = Ground::new();
+    let none = ground.offkey(&["gate", "--base", "origin/gone"]);
+    assert!(none.code == 2 && none.err.contains("origin/gone"), "{}{}", none.code, none.err);
+    let clone = ground.dir.path().join("clone");
+    git(ground.dir.path(), &["clone", "-q", "shop", "clone"]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_offkey"));
+    command.current_dir(&clone).args(["gate", "--base", "origin/renamed"]).env("OFFKEY_HOME", ground.home());
+    let other = run(command, b"");
+    assert!(other.code == 12 && other.err.contains("not in this clone"), "{} {}{}", other.code, other.out, other.err);
+}
+
+#[test]
+fn a_shallow_clone_is_partial_and_still_finds_what_it_can() {
+    let ground = Ground::new();
+    ground.commit("x", "1\n", "more");
+    ground.git(&["checkout", "-q", "-b", "feature"]);
+    ground.commit("y", "1\n", "first");
+    ground.commit("k.env", &format!("GITLAB_TOKEN={}\n", token("shallow")), "second");
+    ground.git(&["checkout", "-q", "main"]);
+    ground.commit("z", "1\n", "main goes on");
+    let clone = ground.dir.path().join("clone");
+    let url = format!("file://{}", ground.repo().display());
+    git(ground.dir.path(), &["clone", "-q", "--depth", "1", "--no-single-branch", &url, "clone"]);
+    let gate = |base: &str, head: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offkey"));
+        command.current_dir(&clone).args(["gate", "--base", base, "--head", head]).env("OFFKEY_HOME", ground.home());
+        run(command, b"")
+    };
+    let found = gate("origin/main", "origin/feature");
+    assert!(found.code == 10 && found.err.contains("shallow"), "{} {}{}", found.code, found.out, found.err);
+    assert!(found.out.contains("not read"), "{}", found.out);
+    let clean = gate("origin/feature", "origin/main");
+    assert_eq!(clean.code, 12, "{}{}", clean.out, clean.err);
+}
+
+#[test]
+fn a_server_refuses_a_push_through_its_hook_and_takes_a_clean_one() {
+    let ground = Ground::new();
+    let server = ground.dir.path().join("server.git");
+    git(ground.dir.path(), &["clone", "-q", "--bare", "shop", "server.git"]);
+    let hook = server.join("hooks/pre-receive");
+    let script = format!(
+        "#!/bin/sh\nexport OFFKEY_HOME='{}'\nexec '{}' gate --pre-receive\n",
+        ground.home().display(),
+        env!("CARGO_BIN_EXE_offkey")
+    );
+    fs::write(&hook, script).expect("written");
+    let mut mode = fs::metadata(&hook).expect("there").permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
+    fs::set_permissions(&hook, mode).expect("set");
+    let push = |branch: &str, force: bool| {
+        let mut command = Command::new("git");
+        command.current_dir(ground.repo()).args(["push", "-q"]);
+        if force {
+            command.arg("--force");
+        }
+        command.arg(&server).arg(format!("HEAD:refs/heads/{branch}")).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        run(command, b"")
+    };
+    ground.commit("fine", "x\n", "fine");
+    let clean = push("main", false);
+    assert_eq!(clean.code, 0, "{}", clean.err);
+    ground.git(&["checkout", "-q", "-b", "topic"]);
+    ground.commit("k.env", &format!("GITLAB_TOKEN={}\n", token("pushed")), "add");
+    ground.git(&["rm", "-q", "k.env"]);
+    ground.git(&["commit", "-q", "-m", "remove"]);
+    let refused = push("topic", false);
+    assert!(refused.code != 0 && refused.err.contains("BLOCKED"), "{}", refused.err);
+    assert!(git(&server, &["for-each-ref"]).lines().count() == 1, "the ref was not made");
+    // A force-push that leaves the commits behind is clean.
+    ground.git(&["reset", "-q", "--hard", "main"]);
+    ground.git(&["commit", "-q", "--amend", "-m", "other words"]);
+    let forced = push("main", true);
+    assert_eq!(forced.code, 0, "{}", forced.err);
+}
