@@ -3,15 +3,19 @@
 //! Invariant: *unknown* is never counted as dead, and a case is complete only when every item is in a terminal state.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Target, ValueRef, Values};
+use crate::action::{Context, Effect, Observed, Target, ValueRef, Values};
 use crate::finding::Liveness;
-use crate::plan::{Disposition, Does, Plan, Treatment};
+use crate::plan::{Disposition, Does, Plan, Step, Treatment};
 use crate::provider::ProviderStep;
 use crate::rotation::{Execution, Systems};
 use crate::secret::Fingerprint;
+
+/// How long one look may take.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// How well the end of a credential is known, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -93,18 +97,62 @@ async fn look(treatment: &Treatment, execution: &Execution, systems: &Systems) -
         todo: None,
     };
     match &treatment.disposition {
-        Disposition::Open { todo } => item.todo = Some(todo.clone()),
+        Disposition::Open { todo } => {
+            item.todo = Some(todo.clone());
+            item.old = ask_again(treatment, systems).await;
+            // Somebody may have ended it by hand since the sweep.
+            if matches!(item.old, Some(Liveness::Dead(_))) {
+                (item.closed, item.evidence, item.todo) = (true, Evidence::Observed, None);
+            }
+        }
         Disposition::Waived { .. } => (item.closed, item.evidence) = (true, Evidence::Waived),
         Disposition::AlreadyDead { proof } => {
-            item.old = Some(Liveness::Dead(proof.clone()));
-            (item.closed, item.evidence) = (true, Evidence::Observed);
+            item.old = ask_again(treatment, systems).await.or_else(|| Some(Liveness::Dead(proof.clone())));
+            match &item.old {
+                Some(Liveness::Live) => item.todo = Some("it works again: sweep again".to_owned()),
+                Some(Liveness::Unknown(why)) => {
+                    item.todo = Some(format!("nobody could say whether it is still dead ({why}): confirm again"));
+                }
+                _ => (item.closed, item.evidence) = (true, Evidence::Observed),
+            }
         }
         Disposition::Freeze | Disposition::Revoke | Disposition::Rotate => {
             probe(treatment, systems, &mut item).await;
             close(treatment, execution, &mut item);
+            if item.closed && pair(treatment).is_none() {
+                look_at_effect(treatment, systems, &mut item).await;
+            }
         }
     }
     item
+}
+
+/// What the issuer says now of a value that nothing was done about; `None` when value or issuer cannot be had.
+async fn ask_again(treatment: &Treatment, systems: &Systems) -> Option<Liveness> {
+    let (account, fingerprint) = (treatment.account.as_ref()?, treatment.credential.as_ref()?);
+    let provider = systems.provider(&account.system)?;
+    let value = systems.read(&ValueRef::found(fingerprint)).await.ok().flatten()?;
+    Some(provider.validate(account, &value).await)
+}
+
+/// Where no value can be tried, the effect itself is looked at again: is the account still frozen, the token still gone?
+async fn look_at_effect(treatment: &Treatment, systems: &Systems, item: &mut Confirmation) {
+    let acted = |step: &&Step| step.effect != Effect::ReadOnly && matches!(step.does, Does::Provider(_));
+    for step in treatment.steps.iter().filter(acted) {
+        let cx = Context { op: treatment.op, values: systems, deadline: DEADLINE };
+        let seen = match systems.action(step) {
+            Ok(action) => action.observe(&cx).await,
+            Err(error) => Err(error),
+        };
+        let todo = match seen {
+            Ok(Observed::Done(_)) => continue,
+            Ok(Observed::NotDone) => format!("{} {} is not in effect any more: sweep again", step.action, step.target),
+            Ok(Observed::Conflict(why)) => format!("{}: {why}: sweep again", step.target),
+            Err(error) => format!("{} could not be looked at ({error}): confirm again", step.target),
+        };
+        (item.closed, item.evidence, item.todo) = (false, Evidence::None, Some(todo));
+        return;
+    }
 }
 
 /// Asks the issuer about the old and the new value, as far as they can still be had.
@@ -148,6 +196,9 @@ fn close(treatment: &Treatment, execution: &Execution, item: &mut Confirmation) 
         }
         (Some(Liveness::Unknown(why)), _) => {
             item.todo = Some(format!("nobody could say whether the old value is dead ({why}): confirm again"))
+        }
+        (_, Some(Liveness::Unknown(why))) => {
+            item.todo = Some(format!("nobody could say whether the new value works ({why}): confirm again"))
         }
         (Some(Liveness::Dead(_)), _) => (item.closed, item.evidence) = (true, Evidence::Observed),
         // The value cannot be had any more: what the executor observed before it was destroyed stands.

@@ -146,6 +146,7 @@ fn of_owned(inputs: &Inputs<'_>, owned: &Owned) -> Treatment {
         id: String::new(),
         credential: None,
         label: format!("{} {}", owned.label, owned.at.locator),
+        account: Some(owned.at.clone()),
         disposition: if freeze { Disposition::Freeze } else { Disposition::Revoke },
         why: vec![owned.reason.clone()],
         op: op(inputs.case, &owned.at.to_string()),
@@ -176,10 +177,12 @@ fn of_credential(inputs: &Inputs<'_>, credential: &Known) -> Option<Treatment> {
         .iter()
         .map(|tie| format!("{}: {}", tie.relation.label(), tie.reasons.first().map_or("", String::as_str)))
         .collect();
+    let account = inputs.accounts.iter().find(|account| account.fingerprint == credential.fingerprint);
     let mut treatment = Treatment {
         id: String::new(),
         credential: Some(credential.fingerprint),
         label: credential.label.clone(),
+        account: account.map(|account| account.at.clone()),
         disposition: Disposition::Open { todo: String::new() },
         why,
         op: op(inputs.case, &credential.fingerprint.to_string()),
@@ -187,7 +190,6 @@ fn of_credential(inputs: &Inputs<'_>, credential: &Known) -> Option<Treatment> {
     };
     let holdings: Vec<&Holding> =
         inputs.holdings.iter().filter(|h| h.current && h.fingerprint == credential.fingerprint).collect();
-    let account = inputs.accounts.iter().find(|account| account.fingerprint == credential.fingerprint);
     (treatment.disposition, treatment.steps) = dispose(inputs, credential, &ties, &holdings, account, treatment.op);
     Some(treatment)
 }

@@ -72,6 +72,9 @@ pub struct Treatment {
     pub credential: Option<Fingerprint>,
     /// What a person calls it.
     pub label: String,
+    /// Where its issuer has it, if a configured issuer knows it: `confirm` asks there, whoever ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Target>,
     /// How it ends.
     pub disposition: Disposition,
     /// Why it is in the plan: relations to the leaver, places.

@@ -14,5 +14,6 @@ mod postgres;
 mod rotation_model;
 #[cfg(any(feature = "vault", feature = "postgres", feature = "aws"))]
 mod steps;
+mod surprises;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod walk;
