@@ -19,6 +19,15 @@
 //! token = { env = "BAO_TOKEN" }
 //! mount = "secret"                # default
 //! folders = ["shop"]              # default: every folder that the token may list
+//! audit = ["/var/log/bao/audit.log"] # optional: who read what; oldest first
+//!
+//! [[provider]]
+//! name = "bao-access"
+//! type = "vault"                  # tokens, leases, entities
+//! address = "https://bao.harbourfinch.example:8200"
+//! token = { env = "BAO_TOKEN" }
+//! audit = ["/var/log/bao/audit.log"] # optional: orphan tokens and leases are found by it
+//! audit_device = "file"           # default
 //!
 //! [[provider]]
 //! name = "shop-db"

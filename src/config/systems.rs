@@ -30,6 +30,11 @@ pub(super) enum StoreEntry {
         folders: Vec<String>,
         #[serde(default = "default_pending")]
         pending: String,
+        /// Logs of its audit device, oldest first.
+        #[serde(default)]
+        audit: Vec<PathBuf>,
+        #[serde(default = "default_audit_device")]
+        audit_device: String,
         #[serde(default = "default_deadline")]
         deadline_seconds: u64,
     },
@@ -41,6 +46,22 @@ pub(super) enum StoreEntry {
 pub(super) enum ProviderEntry {
     /// The embedded issuer of the demo.
     Keyring { name: String, address: String, admin: SecretSource },
+    /// Tokens, leases and entities of OpenBao or Vault.
+    #[cfg_attr(not(feature = "vault"), allow(dead_code, reason = "read and refused in a build without it"))]
+    Vault {
+        name: String,
+        address: String,
+        token: SecretSource,
+        namespace: Option<String>,
+        authority: Option<PathBuf>,
+        /// Logs of its audit device, oldest first.
+        #[serde(default)]
+        audit: Vec<PathBuf>,
+        #[serde(default = "default_audit_device")]
+        audit_device: String,
+        #[serde(default = "default_deadline")]
+        deadline_seconds: u64,
+    },
     /// Roles of a PostgreSQL server.
     #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "read and refused in a build without it"))]
     Postgres {
@@ -65,6 +86,10 @@ fn default_mount() -> String {
 
 fn default_pending() -> String {
     "offkey-pending".to_owned()
+}
+
+fn default_audit_device() -> String {
+    "file".to_owned()
 }
 
 fn default_deadline() -> u64 {
@@ -128,25 +153,27 @@ impl StoreEntry {
                 Ok(Box::new(FileStore::new(name, paths, fingerprinter.clone())))
             }
             #[cfg(feature = "vault")]
-            Self::VaultKv { name, address, token, namespace, authority, mount, folders, pending, deadline_seconds } => {
-                let vault = crate::remote::Vault::new(crate::remote::VaultSettings {
-                    address: address.clone(),
-                    token: token.read(folder, &format!("store {name}"))?,
-                    namespace: namespace.clone(),
-                    authority: authority.as_ref().map(|path| folder.join(path)),
-                    deadline: std::time::Duration::from_secs(*deadline_seconds),
-                });
-                let vault = vault
-                    .map_err(|failure| Error::config(format!("store {name} cannot be opened")).because(failure))?;
-                let store = crate::store::VaultKv::new(
-                    name,
-                    std::sync::Arc::new(vault),
-                    mount,
-                    folders.clone(),
-                    pending,
-                    fingerprinter.clone(),
-                );
-                Ok(Box::new(store))
+            Self::VaultKv {
+                name,
+                address,
+                token,
+                namespace,
+                authority,
+                mount,
+                folders,
+                pending,
+                audit,
+                audit_device,
+                deadline_seconds,
+            } => {
+                let whose = format!("store {name}");
+                let token = token.read(folder, &whose)?;
+                let authority = authority.as_ref().map(|path| folder.join(path));
+                let vault = vault_client(&whose, address, token, namespace.clone(), authority, *deadline_seconds)?;
+                let store =
+                    crate::store::VaultKv::new(name, vault, mount, folders.clone(), pending, fingerprinter.clone());
+                let logs = audit.iter().map(|path| folder.join(path)).collect();
+                Ok(Box::new(store.with_audit(logs, audit_device)))
             }
             #[cfg(not(feature = "vault"))]
             Self::VaultKv { name, .. } => Err(not_built(name, "vault")),
@@ -154,11 +181,34 @@ impl StoreEntry {
     }
 }
 
+/// A client of OpenBao or Vault.
+#[cfg(feature = "vault")]
+fn vault_client(
+    whose: &str,
+    address: &str,
+    token: SecretValue,
+    namespace: Option<String>,
+    authority: Option<PathBuf>,
+    deadline_seconds: u64,
+) -> Result<std::sync::Arc<crate::remote::Vault>> {
+    let settings = crate::remote::VaultSettings {
+        address: address.to_owned(),
+        token,
+        namespace,
+        authority,
+        deadline: std::time::Duration::from_secs(deadline_seconds),
+    };
+    let client = crate::remote::Vault::new(settings);
+    let client = client.map_err(|failure| Error::config(format!("{whose} cannot be opened")).because(failure))?;
+    Ok(std::sync::Arc::new(client))
+}
+
 impl ProviderEntry {
     /// Name, and the secret that offkey works with there.
     pub(super) fn own(&self) -> (&str, &SecretSource) {
         match self {
             Self::Keyring { name, admin, .. } => (name, admin),
+            Self::Vault { name, token, .. } => (name, token),
             Self::Postgres { name, password, .. } => (name, password),
         }
     }
@@ -169,6 +219,17 @@ impl ProviderEntry {
                 let admin = admin.read(folder, &format!("provider {name}"))?;
                 Ok(Box::new(Keyring::new(name, address, admin)))
             }
+            #[cfg(feature = "vault")]
+            Self::Vault { name, address, token, namespace, authority, audit, audit_device, deadline_seconds } => {
+                let whose = format!("provider {name}");
+                let token = token.read(folder, &whose)?;
+                let authority = authority.as_ref().map(|path| folder.join(path));
+                let vault = vault_client(&whose, address, token, namespace.clone(), authority, *deadline_seconds)?;
+                let logs = audit.iter().map(|path| folder.join(path)).collect();
+                Ok(Box::new(crate::provider::VaultAccess::new(name, vault, logs, audit_device)))
+            }
+            #[cfg(not(feature = "vault"))]
+            Self::Vault { name, .. } => Err(not_built(name, "vault")),
             #[cfg(feature = "postgres")]
             Self::Postgres { name, host, port, database, user, password, also_known_as, deadline_seconds } => {
                 let server = crate::remote::Postgres::new(crate::remote::PostgresSettings {

@@ -4,12 +4,14 @@
 mod keyring;
 #[cfg(feature = "postgres")]
 mod postgres;
-// mod vault;
+#[cfg(feature = "vault")]
+mod vault;
 
 pub use keyring::{Keyring, KeyringServer};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresRoles;
-// pub use vault::VaultAccess;
+#[cfg(feature = "vault")]
+pub use vault::VaultAccess;
 
 use std::collections::BTreeMap;
 

@@ -11,6 +11,8 @@ mod http;
 mod postgres;
 #[cfg(feature = "vault")]
 mod vault;
+#[cfg(feature = "vault")]
+mod vault_audit;
 
 pub use failure::Failure;
 #[cfg(feature = "issuers")]
@@ -18,4 +20,6 @@ pub use http::{Ask, Http, Reply, place_of};
 #[cfg(feature = "postgres")]
 pub use postgres::{Login, Postgres, PostgresSettings, Session, quote_role, scram_verifier};
 #[cfg(feature = "vault")]
-pub use vault::{Content, TokenFacts, Vault, VaultSettings, Versions, is_cas_mismatch};
+pub use vault::{Content, EntityFacts, TokenFacts, Vault, VaultSettings, Versions, is_cas_mismatch};
+#[cfg(feature = "vault")]
+pub use vault_audit::{AuditCoverage, AuditRecord, read_audit_logs};

@@ -14,6 +14,8 @@ mod file;
 mod json;
 #[cfg(feature = "vault")]
 mod vault_kv;
+#[cfg(feature = "vault")]
+mod vault_reads;
 
 pub use file::FileStore;
 #[cfg(feature = "vault")]
@@ -127,6 +129,15 @@ pub trait Store: Send + Sync {
     /// Who read what, for stores with an audit log; the coverage says which time the log covers.
     fn reads<'a>(&'a self) -> Pending<'a, Result<(Vec<StoreRead>, Coverage)>> {
         Box::pin(async { Ok((Vec::new(), Coverage::new(format!("reads of {}", self.name()), "none"))) })
+    }
+
+    /// Which places served one of these values, and to whom, for stores whose records can be searched by value. The value
+    /// may be kept where we may not read.
+    fn served<'a>(
+        &'a self,
+        _found: &'a [(Fingerprint, SecretValue)],
+    ) -> Pending<'a, Result<(Vec<(Fingerprint, StoreRead)>, Coverage)>> {
+        Box::pin(async { Ok((Vec::new(), Coverage::new(format!("records of {}", self.name()), "none"))) })
     }
 
     /// Reads one value; `Ok(None)` when there is definitely none.

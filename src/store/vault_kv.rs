@@ -9,6 +9,7 @@
 //! only), removed when the old versions are destroyed.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -16,12 +17,13 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::json::{self as fields, is_masked};
-use super::{Held, Store, StoreStep, Supply};
+use super::vault_reads::AuditLog;
+use super::{Held, Store, StoreRead, StoreStep, Supply};
 use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::remote::{Content, Vault, is_cas_mismatch};
-use crate::secret::{Fingerprinter, SecretValue};
+use crate::secret::{Fingerprint, Fingerprinter, SecretValue};
 use crate::source::Coverage;
 
 /// How many older versions of an entry an inventory reads.
@@ -38,6 +40,8 @@ pub struct VaultKv {
     folders: Vec<String>,
     pending: String,
     fingerprinter: Fingerprinter,
+    audit: Vec<PathBuf>,
+    device: String,
 }
 
 /// Path inside the mount, and field.
@@ -65,7 +69,21 @@ impl VaultKv {
             folders: folders.into_iter().map(clean).collect(),
             pending: clean(pending.into()),
             fingerprinter,
+            audit: Vec::new(),
+            device: String::new(),
         }
+    }
+
+    /// Tells the store where the audit device `device` writes its logs, oldest first.
+    #[must_use]
+    pub fn with_audit(mut self, logs: Vec<PathBuf>, device: impl Into<String>) -> Self {
+        self.audit = logs;
+        self.device = device.into();
+        self
+    }
+
+    fn log(&self) -> AuditLog<'_> {
+        AuditLog { vault: &self.vault, store: &self.name, logs: &self.audit, device: &self.device }
     }
 
     fn place<'a>(&self, at: &'a Target) -> Result<Place<'a>, ActionError> {
@@ -313,6 +331,17 @@ impl Store for VaultKv {
             }
             Err(ActionError::Conflict(format!("another value waits for {at} under the same operation")))
         })
+    }
+
+    fn reads<'a>(&'a self) -> Pending<'a, Result<(Vec<StoreRead>, Coverage)>> {
+        Box::pin(async move { Ok(self.log().reads(&format!("{}/", self.mount)).await) })
+    }
+
+    fn served<'a>(
+        &'a self,
+        found: &'a [(Fingerprint, SecretValue)],
+    ) -> Pending<'a, Result<(Vec<(Fingerprint, StoreRead)>, Coverage)>> {
+        Box::pin(async move { Ok(self.log().served(found).await) })
     }
 
     fn action<'a>(&'a self, at: &'a Target, step: StoreStep) -> Box<dyn Action + 'a> {

@@ -84,7 +84,7 @@ impl HeldValues {
             // One read of an entry shows all of its fields.
             let same = |held: &Held| {
                 held.at.system == read.at.system
-                    && held.version == read.version
+                    && is_version(&held.version, &read.version)
                     && (held.at == read.at || held.at.locator.starts_with(&format!("{}#", read.at.locator)))
             };
             events.extend(self.held.iter().filter(|(_, held)| same(held) && !is_plain(&held.at.locator)).map(
@@ -95,6 +95,39 @@ impl HeldValues {
                     time: read.time.clone(),
                 },
             ));
+        }
+        events
+    }
+
+    /// Asks the records of every store which place served a value that no store showed us, and to whom.
+    pub(super) async fn served(
+        &self,
+        systems: &Systems,
+        credentials: &[Credential],
+        coverage: &mut Vec<Coverage>,
+    ) -> Vec<ReadEvent> {
+        let kept: HashSet<Fingerprint> = self.held.iter().map(|(fingerprint, _)| *fingerprint).collect();
+        let unknown = credentials.iter().filter(|credential| !kept.contains(&credential.fingerprint));
+        let found: Vec<_> = unknown.map(|credential| (credential.fingerprint, credential.value.clone())).collect();
+        let mut events = Vec::new();
+        for store in &systems.stores {
+            match store.served(&found).await {
+                Ok((served, account)) => {
+                    events.extend(served.into_iter().map(|(fingerprint, read)| ReadEvent {
+                        fingerprint,
+                        aliases: read.aliases,
+                        place: format!("{} version {}", read.at, read.version),
+                        time: read.time,
+                    }));
+                    // The log itself was accounted for when it was read for its reads.
+                    if account.is_partial() {
+                        coverage.push(account);
+                    }
+                }
+                Err(error) => {
+                    coverage.push(unreachable(&format!("records of {}", store.name()), store.label(), &error));
+                }
+            }
         }
         events
     }
@@ -135,6 +168,11 @@ impl HeldValues {
         })
         .collect()
     }
+}
+
+/// Whether a log means this version. A store may put more behind the number, after an `@`, than its log knows.
+fn is_version(held: &str, read: &str) -> bool {
+    held == read || held.strip_prefix(read).is_some_and(|rest| rest.starts_with('@'))
 }
 
 /// Names of fields that hold no secret.

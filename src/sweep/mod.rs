@@ -81,6 +81,7 @@ pub fn sweep(ask: &Ask, home: &Home, progress: &Progress) -> Result<Swept> {
     let mut credentials = finding::collect(hits, &fingerprinter);
     let mut facts = attribution::gather(&credentials)?;
     facts.reads = held.reads();
+    facts.reads.extend(wait(held.served(&systems, &credentials, &mut coverage)));
     held.add_read_by(&request.identity, &facts.reads, &mut credentials);
     let exposures = attribution::attribute(&credentials, &request.identity, &facts);
     let holdings = held.holdings(&credentials);

@@ -8,6 +8,8 @@ mod gate;
 mod history;
 mod lab;
 #[cfg(feature = "vault")]
+mod openbao_access;
+#[cfg(feature = "vault")]
 mod openbao_kv;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -1,0 +1,122 @@
+//! Freeze, revoke and verify.
+
+use super::{Thing, VaultAccess};
+use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target};
+use crate::finding::Liveness;
+use crate::provider::ProviderStep;
+use crate::remote::Failure;
+
+pub(super) struct AccessAction<'a> {
+    pub(super) access: &'a VaultAccess,
+    pub(super) at: &'a Target,
+    pub(super) step: ProviderStep,
+}
+
+fn looking(failure: Failure) -> ActionError {
+    ActionError::looking(&failure)
+}
+
+fn changing(failure: Failure) -> ActionError {
+    ActionError::changing(&failure)
+}
+
+impl AccessAction<'_> {
+    async fn look(&self) -> Result<Observed, ActionError> {
+        let vault = &self.access.vault;
+        let (done, receipt) = match (VaultAccess::thing(self.at)?, &self.step) {
+            // A proof is made when it is asked for, never beforehand.
+            (_, ProviderStep::Verify { .. }) => return Ok(Observed::NotDone),
+            (Thing::Token(accessor), _) => (
+                vault.token_of(accessor).await.map_err(looking)?.is_none(),
+                Receipt::of("accessor", "unknown to the server"),
+            ),
+            (Thing::Lease(lease), _) => {
+                (!vault.has_lease(lease).await.map_err(looking)?, Receipt::of("lease", "unknown to the server"))
+            }
+            (Thing::Entity(id), _) => match vault.entity(id).await.map_err(looking)? {
+                None => (true, Receipt::of("entity", "does not exist")),
+                Some(entity) => (entity.disabled, Receipt::of("entity", "disabled").and("name", entity.name)),
+            },
+        };
+        Ok(if done { Observed::Done(receipt) } else { Observed::NotDone })
+    }
+
+    async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        let vault = &self.access.vault;
+        match (VaultAccess::thing(self.at)?, &self.step) {
+            (Thing::Token(_), ProviderStep::Verify { old, .. }) => {
+                let gone = || ActionError::Stuck(format!("the value at {} cannot be read any more", old.at));
+                let value = cx.values.read(old).await?.ok_or_else(gone)?;
+                match self.access.probe(&value).await {
+                    Liveness::Dead(why) => Ok(Receipt::of("old value", why)),
+                    Liveness::Live => Err(ActionError::Stuck("the token still works".to_owned())),
+                    Liveness::Unknown(why) => Err(ActionError::Unavailable { why, retry_after: None }),
+                }
+            }
+            (Thing::Token(accessor), ProviderStep::Revoke) => {
+                vault.revoke_accessor(accessor).await.map_err(changing)?;
+                Ok(Receipt::of("accessor", "revoked, with its children and leases"))
+            }
+            (Thing::Lease(lease), ProviderStep::Revoke) => {
+                vault.revoke_lease(lease).await.map_err(changing)?;
+                if vault.has_lease(lease).await.map_err(looking)? {
+                    return Err(ActionError::Stuck(format!(
+                        "the lease {lease} could not be ended by its engine: look at GET sys/leases?type=irrevocable"
+                    )));
+                }
+                Ok(Receipt::of("lease", "revoked and gone"))
+            }
+            (Thing::Entity(id), ProviderStep::Freeze) => {
+                vault.set_disabled(id, true).await.map_err(changing)?;
+                Ok(Receipt::of("entity", "disabled"))
+            }
+            _ => Err(ActionError::Refused("not offered".to_owned())),
+        }
+    }
+
+    async fn take_back(&self) -> Result<Receipt, ActionError> {
+        match (VaultAccess::thing(self.at)?, &self.step) {
+            (Thing::Entity(id), ProviderStep::Freeze) => {
+                self.access.vault.set_disabled(id, false).await.map_err(changing)?;
+                Ok(Receipt::of("entity", "enabled"))
+            }
+            _ => Err(ActionError::Refused("this step cannot be undone".to_owned())),
+        }
+    }
+}
+
+impl Action for AccessAction<'_> {
+    fn name(&self) -> ActionName {
+        let thing = match VaultAccess::thing(self.at) {
+            Ok(Thing::Lease(_)) => "lease",
+            Ok(Thing::Entity(_)) => "entity",
+            _ => "token",
+        };
+        let step = match self.step {
+            ProviderStep::Freeze => "freeze",
+            ProviderStep::Verify { .. } => "verify",
+            _ => "revoke",
+        };
+        ActionName(format!("vault-{thing}.{step}"))
+    }
+
+    fn effect(&self) -> Effect {
+        match self.step {
+            ProviderStep::Freeze => Effect::Reversible,
+            ProviderStep::Verify { .. } => Effect::ReadOnly,
+            _ => Effect::Final,
+        }
+    }
+
+    fn observe<'a>(&'a self, _cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
+        Box::pin(self.look())
+    }
+
+    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
+        Box::pin(self.act(cx))
+    }
+
+    fn undo<'a>(&'a self, _cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
+        Box::pin(self.take_back())
+    }
+}
