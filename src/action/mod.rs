@@ -226,7 +226,12 @@ pub fn wait<T>(future: impl Future<Output = T>) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("because a runtime of one thread needs no more than memory")
     });
-    RUNTIME.block_on(future)
+    RUNTIME.block_on(async {
+        let done = future.await;
+        // Nobody drives this runtime between two calls: connections that were given up here are closed now, not at the next call.
+        tokio::task::yield_now().await;
+        done
+    })
 }
 
 /// Runs a future to its end on this thread. Without a feature that talks to remotes no future ever waits.
