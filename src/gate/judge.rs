@@ -88,7 +88,7 @@ impl Excuses {
             return Some(format!("{} since {}{gone}", entry.state.word(), day(&entry.since)));
         }
         if let Some(departed) = &entry.departed {
-            return Some(format!("{whose} left on {}", day(departed)));
+            return Some(format!("{whose}, who could use it, left on {}", day(departed)));
         }
         let most = self.policy.max_age_days?;
         let seen: jiff::Timestamp = entry.first_seen.parse().ok()?;

@@ -4,6 +4,7 @@
 //! there and has changed nothing. [`apply`] carries the approved plan out, [`confirm()`] asks again.
 
 mod gather;
+mod remember;
 mod rescan;
 
 use std::collections::{HashMap, HashSet};
@@ -23,6 +24,7 @@ use crate::detect::{self, Detector, Needle, Options};
 use crate::error::{Error, Result};
 use crate::finding::{self, Credential};
 use crate::identity;
+use crate::ledger;
 use crate::plan::{self, Disposition, Inputs, Plan, Step, Treatment};
 use crate::rotation::{self, Execution, Journal, State, Systems};
 use crate::rule::RuleSet;
@@ -105,9 +107,11 @@ pub fn sweep(ask: &Ask, home: &Home, progress: &Progress) -> Result<Swept> {
     });
     coverage.extend(held.coverage);
     let unsearched = detector.refused().iter().map(ToString::to_string).collect();
+    let guessable = credentials.iter().filter(|c| ledger::guessable(c.value.expose())).map(|c| c.fingerprint).collect();
     let credentials = records(&credentials, &labels, &facts);
     let findings = Findings { credentials, exposures, holdings, coverage, unsearched };
     seal(&case, &request, &findings, &plan, &signer)?;
+    remember::swept(home, &request, &findings, &plan, &guessable);
     Ok(Swept { findings, plan, key_id: signer.key_id() })
 }
 
@@ -210,6 +214,7 @@ pub fn apply(
     }
     let execution = wait(rotation::execute(&at.plan, &Journal::new(at.case.log(), &sealed), &at.systems, tell))?;
     at.case.seal(&at.signer)?;
+    remember::applied(home, &at.plan, &execution);
     Ok((at.plan, execution))
 }
 
@@ -271,6 +276,7 @@ pub fn confirm(dir: &Path, home: &Home) -> Result<(Plan, Verdict)> {
     at.case.log().append("confirmed", serde_json::to_value(&verdict).expect("because a verdict holds only text"))?;
     at.case.write("verdict.json", &verdict)?;
     at.case.seal(&at.signer)?;
+    remember::confirmed(home, &at.plan, &verdict);
     Ok((at.plan, verdict))
 }
 

@@ -194,7 +194,7 @@ fn the_ledger_tells_stale_from_known_and_no_excuse_hides_stale() {
     let words: Vec<_> = verdicts.iter().map(|(path, verdict, _)| (path.as_str(), verdict.as_str())).collect();
     assert_eq!(words, [("a.env", "stale"), ("b.env", "stale"), ("c.env", "known")]);
     assert!(verdicts[0].2.contains("revoked since 2026-03-01"), "{}", verdicts[0].2);
-    assert!(verdicts[1].2.contains("Alice Moreau left on 2026-03-01"), "{}", verdicts[1].2);
+    assert!(verdicts[1].2.contains("Alice Moreau, who could use it, left on 2026-03-01"), "{}", verdicts[1].2);
 }
 
 #[test]
@@ -316,4 +316,40 @@ fn a_server_refuses_a_push_through_its_hook_and_takes_a_clean_one() {
     ground.git(&["commit", "-q", "--amend", "-m", "other words"]);
     let forced = push("main", true);
     assert_eq!(forced.code, 0, "{}", forced.err);
+}
+
+#[test]
+fn a_departure_teaches_the_ledger_and_the_gate_stops_its_dead_values() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let demo = dir.path().join("demo");
+    let offkey = |at: &Path, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_offkey"));
+        command.current_dir(at).args(arguments).env("OFFKEY_HOME", demo.join("home"));
+        command.env_remove("OFFKEY_FINGERPRINT_KEY").env_remove("OFFKEY_LEDGER");
+        run(command, b"")
+    };
+    let story = offkey(dir.path(), &["demo", "--dir", demo.to_str().expect("text")]);
+    assert!([0, 11].contains(&story.code), "{}{}", story.out, story.err);
+    let known = offkey(dir.path(), &["ledger", "list", "--format", "jsonl"]);
+    let entries: Vec<serde_json::Value> =
+        known.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let dead = |entry: &&serde_json::Value| entry["state"] == "revoked" || entry["state"] == "rotated";
+    assert!(entries.iter().filter(dead).count() >= 2, "{}", known.out);
+    // A value of the company's repository comes back in a new commit: the gate knows that it is dead, and whose it was.
+    let shop = fs::read_dir(&demo).expect("readable").filter_map(|entry| Some(entry.ok()?.path()));
+    let shop = shop.filter(|path| path.join(".git").exists()).min().expect("the company has a repository");
+    let scan = offkey(&shop, &["scan", "--reveal", "--format", "jsonl", "."]);
+    let dead: Vec<String> =
+        entries.iter().filter(dead).map(|e| e["fingerprint"].as_str().expect("text").to_owned()).collect();
+    let line =
+        scan.out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")).find(|one| {
+            let rule = one["rule"].as_str().expect("text");
+            !rule.starts_with("generic") && dead.iter().any(|dead| one["fingerprint"] == dead.as_str())
+        });
+    let value = line.expect("a dead value stands in the repository")["secret"].as_str().expect("revealed").to_owned();
+    fs::write(shop.join("again.env"), format!("TOKEN={value}\n")).expect("written");
+    git(&shop, &["add", "-A"]);
+    let gate = offkey(&shop, &["gate", "--staged"]);
+    assert!(gate.code == 10 && gate.out.contains("BLOCKED  stale"), "{}{}", gate.out, gate.err);
+    assert!(gate.out.contains("Alice Moreau") && !gate.out.contains(&value), "{}", gate.out);
 }
