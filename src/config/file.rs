@@ -133,7 +133,7 @@ impl Config {
             systems.stores.push(entry.open(&self.folder, fingerprinter)?);
         }
         for entry in &self.providers {
-            systems.providers.push(entry.open(&self.folder)?);
+            systems.providers.push(entry.open(&self.folder, fingerprinter)?);
         }
         let stores = systems.stores.iter().map(|s| s.name());
         let mut names: Vec<&str> = stores.chain(systems.providers.iter().map(|p| p.name())).collect();
@@ -148,7 +148,7 @@ impl Config {
     /// Fingerprints of the secrets that offkey itself logs in with: a plan must not end those.
     pub fn own(&self, fingerprinter: &Fingerprinter) -> Vec<Fingerprint> {
         let secrets =
-            self.stores.iter().filter_map(StoreEntry::own).chain(self.providers.iter().map(ProviderEntry::own));
+            self.stores.iter().filter_map(StoreEntry::own).chain(self.providers.iter().filter_map(ProviderEntry::own));
         // What cannot be read was an error when the systems were opened.
         let values = secrets.filter_map(|(name, secret)| secret.read(&self.folder, name).ok());
         values.map(|value| fingerprinter.fingerprint(value.expose())).collect()

@@ -63,6 +63,9 @@ pub struct Holding {
     pub consumers: Vec<String>,
 }
 
+/// A value by its fingerprint, and one read that served it.
+pub type Served = (Fingerprint, StoreRead);
+
 /// One read of a value, as the store's own audit log tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreRead {
@@ -133,10 +136,7 @@ pub trait Store: Send + Sync {
 
     /// Which places served one of these values, and to whom, for stores whose records can be searched by value. The value
     /// may be kept where we may not read.
-    fn served<'a>(
-        &'a self,
-        _found: &'a [(Fingerprint, SecretValue)],
-    ) -> Pending<'a, Result<(Vec<(Fingerprint, StoreRead)>, Coverage)>> {
+    fn served<'a>(&'a self, _found: &'a [(Fingerprint, SecretValue)]) -> Pending<'a, Result<(Vec<Served>, Coverage)>> {
         Box::pin(async { Ok((Vec::new(), Coverage::new(format!("records of {}", self.name()), "none"))) })
     }
 

@@ -340,7 +340,7 @@ impl Store for VaultKv {
     fn served<'a>(
         &'a self,
         found: &'a [(Fingerprint, SecretValue)],
-    ) -> Pending<'a, Result<(Vec<(Fingerprint, StoreRead)>, Coverage)>> {
+    ) -> Pending<'a, Result<(Vec<super::Served>, Coverage)>> {
         Box::pin(async move { Ok(self.log().served(found).await) })
     }
 

@@ -47,10 +47,7 @@ impl AuditLog<'_> {
     }
 
     /// Every read that served one of these values, at whatever place.
-    pub(super) async fn served(
-        &self,
-        found: &[(Fingerprint, SecretValue)],
-    ) -> (Vec<(Fingerprint, StoreRead)>, Coverage) {
+    pub(super) async fn served(&self, found: &[(Fingerprint, SecretValue)]) -> (Vec<super::Served>, Coverage) {
         let mut coverage = self.coverage();
         let mut wanted: HashMap<String, Fingerprint> = HashMap::new();
         for (fingerprint, value) in found.iter().take(if self.logs.is_empty() { 0 } else { usize::MAX }) {

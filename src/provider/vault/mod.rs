@@ -122,12 +122,12 @@ impl Provider for VaultAccess {
     }
 
     fn action<'a>(&'a self, at: &'a Target, step: ProviderStep) -> Option<Box<dyn Action + 'a>> {
-        let can = match (Self::thing(at).ok()?, &step) {
-            (Thing::Entity(_), ProviderStep::Freeze) => true,
-            (Thing::Token(_) | Thing::Lease(_), ProviderStep::Revoke) => true,
-            (Thing::Token(_), ProviderStep::Verify { .. }) => true,
-            _ => false,
-        };
+        let can = matches!(
+            (Self::thing(at).ok()?, &step),
+            (Thing::Entity(_), ProviderStep::Freeze)
+                | (Thing::Token(_) | Thing::Lease(_), ProviderStep::Revoke)
+                | (Thing::Token(_), ProviderStep::Verify { .. })
+        );
         can.then(|| Box::new(AccessAction { access: self, at, step }) as Box<dyn Action>)
     }
 
