@@ -80,6 +80,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: LedgerCommand,
     },
+    /// Show what was looked at in files, what was kept, what was dropped and why
+    Explain(ExplainArgs),
     /// Build a small company, let somebody leave, and walk the whole story
     Demo(DemoArgs),
 }
@@ -116,6 +118,23 @@ pub(super) struct SourceArgs {
     /// Threads (default: one a core).
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<usize>,
+}
+
+/// `offkey explain`
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// Files or folders.
+    #[arg(value_name = "PATH", required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// How to write the results.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: ScanFormat,
+    /// Show the numbers that the ranker saw.
+    #[arg(long)]
+    pub(super) features: bool,
+    /// Print values in clear.
+    #[arg(long)]
+    pub(super) reveal: bool,
 }
 
 /// `offkey scan`

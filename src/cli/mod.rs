@@ -4,6 +4,7 @@ mod args;
 mod case;
 mod demo;
 mod exit;
+mod explain;
 mod gate;
 mod identity;
 mod ledger;
@@ -49,6 +50,7 @@ fn run(cli: &Cli, ui: Ui) -> Result<Exit> {
         Command::Rules { command } => rules::run(command),
         Command::Gate(args) => gate::run(args, home, ui),
         Command::Ledger { command } => ledger::run(command, home),
+        Command::Explain(args) => explain::run(args, ui),
         Command::Demo(args) => demo::run(args, ui),
     }
 }

@@ -9,7 +9,7 @@ use super::engine::{self, Carried, Find, Routes};
 use super::guarantee::{self, Run};
 use super::needle::{Needle, Needles, Refused};
 use super::prefilter::Prefilter;
-use super::{Match, filter, generic};
+use super::{Match, filter, generic, prior};
 use crate::error::Result;
 use crate::rule::{Rule, RuleSet, Shape, Verdict, check};
 use crate::secret::SecretValue;
@@ -113,11 +113,15 @@ impl Detector {
     }
 
     /// From the answers of all routes to the matches of the document.
-    fn finish(&self, carried: &Carried, bytes: &[u8], _path_hint: Option<&str>, out: &mut Vec<Match>) {
+    fn finish(&self, carried: &Carried, bytes: &[u8], path_hint: Option<&str>, out: &mut Vec<Match>) {
         let mut found: Vec<Match> = carried.finds.iter().map(Find::place).collect();
         self.needles.search(bytes, &mut found);
         if !found.is_empty() {
             self.weigh(&mut found);
+            found.iter_mut().filter(|m| &*m.kind == "hash").for_each(|m| prior::quoted_hash(m, bytes));
+            if path_hint.is_some_and(prior::keeper) {
+                found.iter_mut().for_each(prior::raise);
+            }
             found.retain(|found| found.confidence >= self.options.min_confidence);
             out.append(&mut best_of_each_place(found));
         }
@@ -208,7 +212,7 @@ impl Detector {
             Shape::Near { .. } => filter::generic(secret),
             Shape::Pattern(_) | Shape::Reader => filter::shaped(secret),
         };
-        let mut confidence = rule.confidence.probability() * opinion.factor;
+        let mut confidence = rule.confidence.probability();
         let mut notes = opinion.notes;
         match rule.check.map(|check| check.verdict(secret)) {
             None => {}
@@ -225,6 +229,8 @@ impl Detector {
                 notes.push(why);
             }
         }
+        // A sample of the documentation is well-formed too: what the filters say counts after the structure.
+        confidence *= opinion.factor;
         Some(Match {
             rule: Arc::clone(&rule.id),
             kind: Arc::clone(&rule.kind),

@@ -12,6 +12,7 @@ mod generic;
 mod guarantee;
 mod needle;
 mod prefilter;
+mod prior;
 mod run;
 
 pub use detector::{Detector, Options};

@@ -190,6 +190,16 @@ pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
     if value.starts_with(b"ssh-rsa ") || value.starts_with(b"ssh-ed25519 ") || value.starts_with(b"ecdsa-sha2-") {
         return Some("public");
     }
+    let has = |word: &[u8]| memchr::memmem::find(value, word).is_some();
+    if has(b"EXAMPLE")
+        || has(b"aws4_request")
+        || name.eq_ignore_ascii_case(b"signature") && value.len() >= 64 && request(bytes, site)
+    {
+        return Some("documentation-or-request");
+    }
+    if alphabet(value) {
+        return Some("alphabet");
+    }
     let least = if site.quote == Quote::Bare { 4 } else { 3 };
     if value.len() < least {
         return Some("too-short");
@@ -217,6 +227,23 @@ pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
         return Some("prose");
     }
     None
+}
+
+/// The signature of one request dies with it.
+fn request(bytes: &[u8], site: &Site) -> bool {
+    let before = &bytes[site.name.start.saturating_sub(400)..site.name.start];
+    memchr::memmem::find(before, b"aws4_request").is_some() || memchr::memmem::find(before, b"AWS4-").is_some()
+}
+
+/// Somebody typed the alphabet: the letters, whatever stands between them, climb by one ten times.
+fn alphabet(value: &[u8]) -> bool {
+    let (mut length, mut last) = (0, 0);
+    value.len() >= 16
+        && value.iter().filter(|b| b.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).any(|b| {
+            length = if b == last + 1 { length + 1 } else { 0 };
+            last = b;
+            length >= 9
+        })
 }
 
 /// A variable, a template expression, a placeholder in angle brackets.

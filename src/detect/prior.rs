@@ -1,0 +1,96 @@
+//! What the name of a file and the bytes beside a value say about its matches, whatever found them.
+
+use super::Match;
+
+/// Files that are made to hold credentials: clients and servers keep their own in them. Names from the manuals of the programs.
+const KEEPERS: &[&str] = &[
+    ".netrc",
+    "_netrc",
+    ".pgpass",
+    "pgpass.conf",
+    ".my.cnf",
+    ".git-credentials",
+    ".npmrc",
+    ".pypirc",
+    ".dockercfg",
+    ".esmtprc",
+    ".msmtprc",
+    ".muttrc",
+    ".fetchmailrc",
+    ".offlineimaprc",
+    ".s3cfg",
+    ".boto",
+    ".ftpconfig",
+    ".remote-sync.json",
+    "sftp-config.json",
+    "sftp.json",
+    "deployment-config.json",
+    "recentservers.xml",
+    "sitemanager.xml",
+    "filezilla.xml",
+    "credentials.xml",
+    "logins.json",
+    "secrets.yml",
+    "secrets.yaml",
+    "wp-config.php",
+    "database.yml",
+    "mongoid.yml",
+    "robomongo.json",
+    "tomcat-users.xml",
+    "unattend.xml",
+    "sysprep.inf",
+    "data-sources.xml",
+    "dbeaver-data-sources.xml",
+    ".dbeaver-data-sources.xml",
+    ".bash_profile",
+    ".bashrc",
+    ".profile",
+    ".zshrc",
+    ".bash_history",
+    ".zsh_history",
+    ".htpasswd",
+    "shadow",
+    "ventrilo_srv.ini",
+    ".env",
+];
+
+/// Odds of a match in such a file against the same match elsewhere.
+const KEEPER_ODDS: f32 = 8.0;
+
+/// Whether a path names a file that is made to hold credentials.
+pub(super) fn keeper(path: &str) -> bool {
+    let name = path.rsplit(['/', '\\', '!']).next().unwrap_or(path).to_ascii_lowercase();
+    KEEPERS.contains(&name.as_str())
+        || name.starts_with(".env.") && !name.ends_with("example") && !name.ends_with("sample")
+}
+
+/// Raises what stands in a file for credentials.
+pub(super) fn raise(found: &mut Match) {
+    let odds = found.confidence / (1.0 - found.confidence).max(1e-4) * KEEPER_ODDS;
+    found.confidence = found.confidence.max((odds / (1.0 + odds)).min(0.99));
+    found.notes.push("file-for-credentials");
+}
+
+/// A password hash that stands in a sentence, a string of a program or a statement is a sample far more often than one in a
+/// column of its own.
+pub(super) fn quoted_hash(found: &mut Match, bytes: &[u8]) {
+    let before = found.span.start.checked_sub(1).map(|at| bytes[at]);
+    let after = bytes.get(found.span.end);
+    if before.is_some_and(|b| matches!(b, b'"' | b'\'' | b'`' | b' ' | b'>'))
+        || after.is_some_and(|b| matches!(b, b'"' | b'\'' | b'`'))
+    {
+        found.confidence *= 0.5;
+        found.notes.push("hash-in-a-text");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_for_credentials_are_known_by_name_in_any_folder() {
+        assert!(keeper("home/bob/.netrc") && keeper("a.zip!site/.env") && keeper("C:\\Users\\bob\\_netrc"));
+        assert!(!keeper("src/netrc.rs") && !keeper(".env.example"));
+    }
+}
