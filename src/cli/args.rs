@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::listing::Also;
+
 /// offkey changes the locks when someone leaves.
 #[derive(Debug, Parser)]
 #[command(
@@ -152,7 +154,13 @@ pub(super) struct ScanArgs {
     pub(super) source: SourceArgs,
     /// How to write the results.
     #[arg(long, value_enum, default_value = "text")]
-    pub(super) format: ScanFormat,
+    pub(super) format: ListingFormat,
+    /// Write the results to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Write a further report without values: `sarif=offkey.sarif`. May be given several times.
+    #[arg(long, value_name = "FORM=FILE")]
+    pub(super) report: Vec<Also>,
     /// Least probability that a finding must have, 0 to 1.
     #[arg(long, value_name = "P", default_value_t = 0.5)]
     pub(super) min_confidence: f32,
@@ -311,15 +319,29 @@ pub(super) struct DemoArgs {
     pub(super) dir: Option<PathBuf>,
 }
 
-/// How a gate's results are written.
+/// How findings are written for people and pipelines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum GateFormat {
+pub(super) enum ListingFormat {
     /// For people.
     Text,
     /// One JSON document.
     Json,
     /// One JSON object a finding and line.
     Jsonl,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// Annotations of GitHub Actions; the page of the step gets the Markdown form.
+    Github,
+    /// GitLab's secret detection report.
+    GitlabSecrets,
+    /// GitLab's code quality report.
+    GitlabQuality,
+    /// JUnit's XML.
+    Junit,
+    /// One row a finding.
+    Csv,
+    /// A comment for a merge request.
+    Markdown,
 }
 
 /// `offkey gate`
@@ -371,7 +393,10 @@ pub(super) struct GateArgs {
     pub(super) min_confidence: Option<f32>,
     /// How to write the results.
     #[arg(long, value_enum, default_value = "text")]
-    pub(super) format: GateFormat,
+    pub(super) format: ListingFormat,
+    /// Write a further report: `sarif=offkey.sarif`. May be given several times.
+    #[arg(long, value_name = "FORM=FILE")]
+    pub(super) report: Vec<Also>,
     /// Write the results to this file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,

@@ -1,19 +1,22 @@
 //! `offkey gate`: judges what a change adds to a repository.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 
-use super::args::{GateArgs, GateFormat};
+use super::args::GateArgs;
 use super::exit::Exit;
+use super::listing;
 use super::ui::Ui;
+use crate::clock;
 use crate::config::Home;
 use crate::error::{Error, Result};
-use crate::gate::{self, Ask, Outcome, What};
-use crate::report::{self, Listing};
+use crate::gate::{self, Ask, What};
+use crate::report::Listing;
 use crate::rule::RuleSet;
 
 /// Runs the command.
 pub(super) fn run(args: &GateArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> {
+    let began = clock::now().to_string();
     let ask = Ask {
         what: what(args)?,
         repo: args.repo.clone(),
@@ -26,7 +29,15 @@ pub(super) fn run(args: &GateArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
     for note in &outcome.notes {
         ui.note(format!("note: {note}"));
     }
-    print(args, &outcome)?;
+    let listing = Listing {
+        judged: &outcome.judged,
+        coverage: std::slice::from_ref(&outcome.coverage),
+        notes: &outcome.notes,
+        rules: &RuleSet::builtin(),
+        keyed: outcome.keyed,
+        times: (began, clock::now().to_string()),
+    };
+    listing::write(&listing, args.format, args.output.as_deref(), &args.report)?;
     Ok(match (outcome.blocks(), outcome.coverage.is_partial()) {
         (true, _) => Exit::Findings,
         (false, true) => Exit::Partial,
@@ -77,22 +88,4 @@ fn input(path: &Path) -> Result<Vec<u8>> {
         std::fs::read(path)
     };
     read.map_err(|cause| Error::user(format!("{} cannot be read", path.display())).because(cause))
-}
-
-fn print(args: &GateArgs, outcome: &Outcome) -> Result<()> {
-    let rules = RuleSet::builtin();
-    let coverage = std::slice::from_ref(&outcome.coverage);
-    let listing = Listing { judged: &outcome.judged, coverage, notes: &outcome.notes, rules: &rules };
-    let render = |out: &mut dyn Write| match args.format {
-        GateFormat::Text => report::gate_text(&listing, out),
-        GateFormat::Json => report::gate_json(&listing, out),
-        GateFormat::Jsonl => report::gate_jsonl(&listing, out),
-    };
-    let mut text = Vec::new();
-    super::ended_early(render(&mut text))?;
-    match &args.output {
-        None => super::ended_early(std::io::stdout().lock().write_all(&text)),
-        Some(path) => std::fs::write(path, text)
-            .map_err(|cause| Error::user(format!("{} cannot be written", path.display())).because(cause)),
-    }
 }

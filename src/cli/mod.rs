@@ -8,6 +8,7 @@ mod explain;
 mod gate;
 mod identity;
 mod ledger;
+mod listing;
 mod rules;
 mod scan;
 mod ui;

@@ -5,23 +5,24 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::args::{ScanArgs, ScanFormat, SourceArgs};
+use super::args::{ListingFormat, ScanArgs, SourceArgs};
 use super::exit::Exit;
+use super::listing;
 use super::ui::Ui;
-use crate::attribution::{self, Facts};
+use crate::attribution;
 use crate::clock;
 use crate::config::Home;
 use crate::detect::{self, Detector, Needle, Options};
 use crate::error::{Error, Result};
 use crate::finding::{self, Credential};
-use crate::report::{self, Scan};
+use crate::report::{self, Listing, Scan};
 use crate::rule::RuleSet;
 use crate::secret::{Fingerprinter, SecretValue};
 use crate::source::{self, Coverage, OpenOptions, Progress, Source};
 
 /// Runs the command.
 pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> {
-    let started = Instant::now();
+    let (started, began) = (Instant::now(), clock::now().to_string());
     let rules = RuleSet::builtin();
     let needles = args.needles.as_deref().map_or_else(|| Ok(Vec::new()), needles)?;
     let options = Options { min_confidence: args.min_confidence };
@@ -35,12 +36,15 @@ pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
         let _bar = ui.bar("scanning", Arc::clone(&progress));
         detect::run(&detector, &sources, &progress, args.source.threads)?
     };
-    let credentials = finding::collect(hits, &fingerprinter(home, ui));
+    let (fingerprinter, keyed) = fingerprinter(home, ui);
+    let credentials = finding::collect(hits, &fingerprinter);
     let facts = attribution::gather(&credentials)?;
     if args.reveal {
         ui.warn("--reveal prints secrets in clear; do not keep this output");
     }
-    print(args, &credentials, &facts, &coverage, &rules)?;
+    let scan =
+        Scan { credentials: &credentials, facts: &facts, coverage: &coverage, rules: &rules, reveal: args.reveal };
+    print(args, &scan, keyed, began)?;
     if args.stats {
         ui.note(stats(&coverage, started));
     }
@@ -81,28 +85,46 @@ fn needles(path: &Path) -> Result<Vec<Needle>> {
 }
 
 /// A scan works without a folder of its own; its fingerprints then hold for this run only.
-fn fingerprinter(home: Option<&Path>, ui: Ui) -> Fingerprinter {
-    Home::open(home).and_then(|home| home.fingerprinter()).unwrap_or_else(|error| {
-        ui.warn(format!("{error}; fingerprints of this run cannot be compared with other runs"));
-        Fingerprinter::new(&SecretValue::new(clock::random::<32>()))
-    })
+fn fingerprinter(home: Option<&Path>, ui: Ui) -> (Fingerprinter, bool) {
+    match Home::open(home).and_then(|home| home.fingerprinter()) {
+        Ok(fingerprinter) => (fingerprinter, true),
+        Err(error) => {
+            ui.warn(format!("{error}; fingerprints of this run cannot be compared with other runs"));
+            (Fingerprinter::new(&SecretValue::new(clock::random::<32>())), false)
+        }
+    }
 }
 
-fn print(
-    args: &ScanArgs,
-    credentials: &[Credential],
-    facts: &Facts,
-    coverage: &[Coverage],
-    rules: &RuleSet,
-) -> Result<()> {
-    let scan = Scan { credentials, facts, coverage, rules, reveal: args.reveal };
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    let written = match args.format {
-        ScanFormat::Text => report::scan_text(&scan, &mut out),
-        ScanFormat::Json => report::scan_json(&scan, &mut out),
-        ScanFormat::Jsonl => report::scan_jsonl(&scan, &mut out),
+/// The forms of a scan know values and every commit; the others are those of the gate.
+fn print(args: &ScanArgs, scan: &Scan<'_>, keyed: bool, began: String) -> Result<()> {
+    let write = match args.format {
+        ListingFormat::Text => report::scan_text,
+        ListingFormat::Json => report::scan_json,
+        ListingFormat::Jsonl => report::scan_jsonl,
+        _ => {
+            return listed(scan, keyed, began, |listing| {
+                listing::write(listing, args.format, args.output.as_deref(), &args.report)
+            });
+        }
     };
-    super::ended_early(written.and_then(|()| out.flush()))
+    if !args.report.is_empty() {
+        listed(scan, keyed, began, |listing| listing::reports(listing, &args.report))?;
+    }
+    let file = args.output.as_ref().map(|path| {
+        std::fs::File::create(path)
+            .map_err(|cause| Error::user(format!("{} cannot be written", path.display())).because(cause))
+    });
+    let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match file.transpose()? {
+        Some(file) => Box::new(file),
+        None => Box::new(std::io::stdout().lock()),
+    });
+    super::ended_early(write(scan, &mut out).and_then(|()| out.flush()))
+}
+
+fn listed(scan: &Scan<'_>, keyed: bool, began: String, then: impl FnOnce(&Listing<'_>) -> Result<()>) -> Result<()> {
+    let judged = scan.judged();
+    let times = (began, clock::now().to_string());
+    then(&Listing { judged: &judged, coverage: scan.coverage, notes: &[], rules: scan.rules, keyed, times })
 }
 
 fn stats(coverage: &[Coverage], started: Instant) -> String {

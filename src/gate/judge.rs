@@ -26,6 +26,8 @@ pub(super) struct Known<'a> {
 pub(super) struct Said {
     pub(super) verdict: Verdict,
     pub(super) why: String,
+    /// What excuses it: the id of a waiver, `inline`, or `ledger`.
+    pub(super) waived: Option<String>,
 }
 
 impl Excuses {
@@ -50,10 +52,11 @@ impl Excuses {
 
     /// The verdict. A dated, owned waiver excuses anything; staleness comes before every other excuse.
     pub(super) fn judge(&self, finding: &Finding, known: &Known<'_>) -> Said {
-        let said = |verdict, why: String| Said { verdict, why };
+        let said = |verdict, why: String| Said { verdict, why, waived: None };
+        let waived = |by: &str, why: String| Said { verdict: Verdict::Waived, why, waived: Some(by.to_owned()) };
         if let Some(waiver) = self.waivers.iter().find(|waiver| waiver.fingerprint == finding.fingerprint) {
             let Waiver { id, owner, reason, until, .. } = waiver;
-            return said(Verdict::Waived, format!("waiver {id} of {owner} until {until}: {reason}"));
+            return waived(id, format!("waiver {id} of {owner} until {until}: {reason}"));
         }
         if let Some(why) = known.entry.and_then(|entry| self.stale(entry)) {
             return said(Verdict::Stale, why);
@@ -61,7 +64,7 @@ impl Excuses {
         match known.allowance {
             Some(Allowance { rule: Some(rule), .. }) if *rule != finding.rule => {}
             Some(Allowance { reason: Some(reason), .. }) if self.policy.inline_allow => {
-                return said(Verdict::Waived, format!("allowed where it stands: {reason}"));
+                return waived("inline", format!("allowed where it stands: {reason}"));
             }
             Some(Allowance { reason: None, .. }) if self.policy.inline_allow => {
                 return said(Verdict::New, "offkey:allow without a reason counts for nothing".to_owned());
@@ -71,7 +74,7 @@ impl Excuses {
         }
         match known.entry {
             Some(Entry { state: State::Waived, until: Some(until), .. }) if *until >= self.today => {
-                said(Verdict::Waived, format!("waived in the ledger until {until}"))
+                waived("ledger", format!("waived in the ledger until {until}"))
             }
             Some(entry) => {
                 said(Verdict::Known, format!("in the ledger as {} since {}", entry.state.word(), day(&entry.since)))

@@ -71,6 +71,8 @@ pub struct Outcome {
     pub coverage: Coverage,
     /// What a person should know: where the policy came from, what could not be compared or asked.
     pub notes: Vec<String>,
+    /// Whether fingerprints were made with a key that is kept: without one they hold for this run only.
+    pub keyed: bool,
 }
 
 impl Outcome {
@@ -91,7 +93,8 @@ pub fn gate(ask: &Ask, home: Option<&Home>) -> Result<Outcome> {
     let repository = changes.as_ref().ok();
     let (config, baseline) = policy(ask, repository, base, &mut notes)?;
     let keyed = fingerprinter(home)?;
-    let ledger = ledger(ask, home, keyed.is_some(), &mut notes)?;
+    let is_keyed = keyed.is_some();
+    let ledger = ledger(ask, home, is_keyed, &mut notes)?;
     let min_confidence = ask.min_confidence.unwrap_or(config.gate.min_confidence);
     let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options { min_confidence })?;
     let unkeyed = || Fingerprinter::new(&SecretValue::new(crate::clock::random::<32>()));
@@ -122,7 +125,7 @@ pub fn gate(ask: &Ask, home: Option<&Home>) -> Result<Outcome> {
     if let Ok(changes) = &mut changes {
         notes.append(&mut changes.notes);
     }
-    Ok(Outcome { judged, coverage, notes })
+    Ok(Outcome { judged, coverage, notes, keyed: is_keyed })
 }
 
 /// The commits to look at, and the commit that the policy is read from.

@@ -93,7 +93,7 @@ impl<'a> Search<'a> {
     }
 
     fn judge(&mut self, change: &Change, found: Found) -> Result<()> {
-        let Found { finding, allowance, value } = found;
+        let Found { mut finding, allowance, value } = found;
         // The first commit that brings a value into a file stands for all that touch its line later.
         if !self.seen.insert((finding.fingerprint, change.path.clone())) {
             return Ok(());
@@ -103,6 +103,7 @@ impl<'a> Search<'a> {
             None => None,
         };
         let said = self.excuses.judge(&finding, &Known { entry: entry.as_ref(), allowance: allowance.as_ref() });
+        finding.waived = said.waived;
         let title = self.detector.rules().name(&finding.rule).unwrap_or(&finding.kind).to_owned();
         self.judged.push(Judged {
             verdict: said.verdict,

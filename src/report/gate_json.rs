@@ -25,8 +25,8 @@ struct Whole<'a> {
 pub fn gate_json(listing: &Listing<'_>, out: &mut dyn Write) -> io::Result<()> {
     let whole = Whole {
         schema: "offkey.gate/1",
-        blocked: listing.judged.iter().any(|one| one.blocks),
-        partial: listing.coverage.iter().any(Coverage::is_partial),
+        blocked: listing.blocking() > 0,
+        partial: listing.is_partial(),
         findings: listing.judged,
         coverage: listing.coverage,
         notes: listing.notes,

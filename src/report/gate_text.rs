@@ -13,15 +13,14 @@ use crate::source::GapKind;
 /// Those of the writer.
 pub fn gate_text(listing: &Listing<'_>, out: &mut dyn Write) -> io::Result<()> {
     listing.judged.iter().try_for_each(|one| paragraph(one, out))?;
-    let blocking = listing.judged.iter().filter(|one| one.blocks).count();
-    writeln!(out, "{}; {blocking} block", listing.tally())?;
+    writeln!(out, "{}; {} block", listing.tally(), listing.blocking())?;
     for coverage in listing.coverage {
         writeln!(out, "{}: {} texts, {} bytes", coverage.source, coverage.documents, coverage.bytes)?;
         for (reason, count) in &coverage.counts {
             writeln!(out, "  {count} {reason}")?;
         }
         for gap in coverage.gaps.iter().filter(|gap| gap.kind == GapKind::Failed).take(8) {
-            writeln!(out, "  not read: {}: {}", gap.place, gap.why)?;
+            writeln!(out, "  not read: {}: {}", shown(&gap.place), shown(&gap.why))?;
         }
     }
     Ok(())
@@ -35,12 +34,17 @@ fn paragraph(one: &Judged, out: &mut dyn Write) -> io::Result<()> {
     let commit = one.commit.as_ref().map_or_else(String::new, |commit| {
         format!("  commit {} by {}", &commit[..commit.len().min(10)], one.author.as_deref().unwrap_or("nobody named"))
     });
-    writeln!(out, "  {}:{line}:{column}{commit}", one.path)?;
+    writeln!(out, "  {}:{line}:{column}{}", shown(&one.path), shown(&commit))?;
     let owner = one.owner.as_ref().map_or_else(String::new, |owner| format!("  owner {owner}"));
-    writeln!(out, "  {}{owner}", one.why)?;
+    writeln!(out, "  {}{}", shown(&one.why), shown(&owner))?;
     writeln!(out, "  {}  confidence {:.2}  {}", finding.rule, finding.confidence, finding.fingerprint)?;
     if one.blocks {
         writeln!(out, "  {}", remedy(one))?;
     }
     writeln!(out)
+}
+
+/// Text that cannot steer a terminal or start a command of a pipeline's log: whoever names a file is not trusted.
+fn shown(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }

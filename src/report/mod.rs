@@ -6,19 +6,35 @@
 mod case_html;
 mod case_json;
 mod case_text;
+mod gate_csv;
 mod gate_json;
 mod gate_text;
+mod github;
+mod gitlab_quality;
+mod gitlab_secrets;
+mod junit;
 mod listing;
+mod markdown;
+mod sarif;
 mod scan_json;
 mod scan_jsonl;
 mod scan_text;
+#[cfg(test)]
+mod tests;
 
 pub use case_html::case_html;
 pub use case_json::case_json;
 pub use case_text::{case_text, plan_text, verdict_text};
+pub use gate_csv::gate_csv;
 pub use gate_json::{gate_json, gate_jsonl};
 pub use gate_text::gate_text;
+pub use github::github;
+pub use gitlab_quality::gitlab_quality;
+pub use gitlab_secrets::gitlab_secrets;
+pub use junit::junit;
 pub use listing::Listing;
+pub use markdown::markdown;
+pub use sarif::sarif;
 pub use scan_json::scan_json;
 pub use scan_jsonl::scan_jsonl;
 pub use scan_text::scan_text;
@@ -31,7 +47,7 @@ use crate::audit::Entry;
 use crate::case::{Case, Findings, Record, Request};
 use crate::confirm::{Confirmation, Verdict};
 use crate::error::Result;
-use crate::finding::{Credential, Finding};
+use crate::finding::{self, Credential, Finding, Judged};
 use crate::plan::{Disposition, Plan, Treatment};
 use crate::rotation::{Execution, Journal};
 use crate::rule::RuleSet;
@@ -66,6 +82,25 @@ impl Scan<'_> {
     fn introductions(&self, finding: &Finding) -> &[Introduction] {
         let Provenance::Git { repo, oid, .. } = &finding.location.provenance else { return &[] };
         self.facts.introductions.get(&(repo.clone(), oid.clone())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every finding in the form that pipelines read. A scan knows no policy: everything is new, and all of it counts.
+    pub fn judged(&self) -> Vec<Judged> {
+        let one = |finding: &Finding| {
+            let first = self.introductions(finding).first();
+            Judged {
+                verdict: finding::Verdict::New,
+                blocks: true,
+                title: self.rules.name(&finding.rule).unwrap_or(&finding.kind).to_owned(),
+                path: self.path(finding),
+                commit: first.map(|first| first.by.commit.clone()),
+                author: first.and_then(|first| first.by.author.display.clone().or(first.by.author.email.clone())),
+                owner: None,
+                why: "found by a scan".to_owned(),
+                finding: finding.clone(),
+            }
+        };
+        self.credentials.iter().flat_map(|credential| &credential.findings).map(one).collect()
     }
 
     /// Path that a tool would open: the file, the path in the repository, the raw file of an export.

@@ -114,6 +114,13 @@ impl Lab {
         }
     }
 
+    /// The folder of the programs that tests run beside offkey: pre-commit, check-jsonschema, other scanners.
+    pub(crate) fn programs(&self) -> PathBuf {
+        let programs = Path::new(&self.get("programs", "LAB_FOLDER")).join("venv-programs/bin");
+        assert!(programs.is_dir(), "the programs are not installed: run tests/lab/up");
+        programs
+    }
+
     /// The shared OpenBao: KV 2 at `secret/`, `database/` with the connection [`Lab::bao_database`], `auth/userpass`,
     /// `auth/approle`.
     pub(crate) fn bao(&self) -> Vault {

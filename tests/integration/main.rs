@@ -13,6 +13,7 @@ mod openbao_access;
 mod openbao_kv;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod reports;
 mod rotation_model;
 #[cfg(any(feature = "vault", feature = "postgres", feature = "aws"))]
 mod steps;

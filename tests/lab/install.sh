@@ -64,7 +64,7 @@ install_wheels() {
 }
 
 install_for() {
-  local name packages=() wheels=" " jobs=() failed=0
+  local name packages=() wheels=" programs " jobs=() failed=0
   for name in curl openssl flock python3 setpriv; do
     command -v "$name" >/dev/null || die "$name is missing; as root run: apt-get install curl openssl util-linux python3 python3-venv"
   done

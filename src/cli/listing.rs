@@ -1,0 +1,89 @@
+//! Writes a listing in any form, to standard output and to files.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::args::ListingFormat;
+use crate::error::{Error, Result};
+use crate::report::{self, Listing};
+
+/// Variable in which GitHub names the file whose Markdown it shows on the page of a step.
+const STEP_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
+/// A further report: `sarif=offkey.sarif`.
+#[derive(Clone, Debug)]
+pub(super) struct Also {
+    format: ListingFormat,
+    path: PathBuf,
+}
+
+impl std::str::FromStr for Also {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, path) = text.split_once('=').filter(|(_, path)| !path.is_empty()).ok_or("write FORM=FILE")?;
+        let format = <ListingFormat as clap::ValueEnum>::from_str(format, false)?;
+        Ok(Self { format, path: path.into() })
+    }
+}
+
+/// Writes the main form to `output` (standard output without one), and every further report to its file.
+pub(super) fn write(listing: &Listing<'_>, format: ListingFormat, output: Option<&Path>, also: &[Also]) -> Result<()> {
+    reports(listing, also)?;
+    if format == ListingFormat::Github {
+        step_summary(listing)?;
+    }
+    let text = render(listing, format)?;
+    match output {
+        None => super::ended_early(std::io::stdout().lock().write_all(&text)),
+        Some(path) => to_file(path, &text),
+    }
+}
+
+/// Writes every further report to its file.
+pub(super) fn reports(listing: &Listing<'_>, also: &[Also]) -> Result<()> {
+    also.iter().try_for_each(|one| to_file(&one.path, &render(listing, one.format)?))
+}
+
+fn render(listing: &Listing<'_>, format: ListingFormat) -> Result<Vec<u8>> {
+    let write = match format {
+        ListingFormat::Text => report::gate_text,
+        ListingFormat::Json => report::gate_json,
+        ListingFormat::Jsonl => report::gate_jsonl,
+        ListingFormat::Sarif => report::sarif,
+        ListingFormat::Github => report::github,
+        ListingFormat::GitlabSecrets => report::gitlab_secrets,
+        ListingFormat::GitlabQuality => report::gitlab_quality,
+        ListingFormat::Junit => report::junit,
+        ListingFormat::Csv => report::gate_csv,
+        ListingFormat::Markdown => report::markdown,
+    };
+    let mut text = Vec::new();
+    write(listing, &mut text).map_err(|cause| Error::internal("a report could not be made").because(cause))?;
+    Ok(text)
+}
+
+/// Whole or not at all: a pipeline must not upload half a report.
+fn to_file(path: &Path, text: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+        file.write_all(text)?;
+        #[cfg(unix)]
+        {
+            // Other steps of a pipeline run as other users and must be able to read it; it holds no value.
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        }
+        file.persist(path).map(drop).map_err(|error| error.error)
+    });
+    written.map_err(|cause| Error::user(format!("{} cannot be written", path.display())).because(cause))
+}
+
+fn step_summary(listing: &Listing<'_>) -> Result<()> {
+    let Some(path) = std::env::var_os(STEP_SUMMARY).filter(|path| !path.is_empty()) else { return Ok(()) };
+    let text = render(listing, ListingFormat::Markdown)?;
+    let written = std::fs::OpenOptions::new().append(true).create(true).open(&path);
+    written.and_then(|mut file| file.write_all(&text)).map_err(|cause| {
+        Error::user(format!("the page of this step ({STEP_SUMMARY}) cannot be written")).because(cause)
+    })
+}
