@@ -25,9 +25,9 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// Waits before try number `attempt + 1`, or as long as the system asked for.
+    /// Waits after try number `attempt`, or as long as the system asked for.
     pub(super) async fn pause(&self, attempt: u32, asked: Option<Duration>) {
-        let wait = asked.unwrap_or(self.pause * 2u32.saturating_pow(attempt)).min(self.deadline);
+        let wait = asked.unwrap_or(self.pause * 2u32.saturating_pow(attempt.saturating_sub(1))).min(self.deadline);
         if !wait.is_zero() {
             sleep(wait).await;
         }
@@ -54,13 +54,19 @@ impl Patience {
         }
     }
 
-    /// Looks until the effect is there: some systems accept first and work later.
-    pub(super) async fn settle(&self, action: &dyn Action, cx: &Context<'_>) -> Result<Observed, ActionError> {
+    /// Looks, up to `looks` times, until the effect is there: some systems accept first and work later, and a request whose
+    /// answer was lost may still be on its way.
+    pub(super) async fn settle(
+        &self,
+        action: &dyn Action,
+        cx: &Context<'_>,
+        looks: u32,
+    ) -> Result<Observed, ActionError> {
         let mut attempt = 0;
         loop {
             let seen = self.observe(action, cx).await;
             attempt += 1;
-            if seen != Ok(Observed::NotDone) || attempt >= self.attempts {
+            if seen != Ok(Observed::NotDone) || attempt >= looks {
                 return seen;
             }
             self.pause(attempt, None).await;

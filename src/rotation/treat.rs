@@ -14,6 +14,9 @@ use crate::store::{StoreStep, Supply};
 /// How often a value is made anew when the target refuses it.
 const GENERATIONS: u32 = 2;
 
+/// How often a step whose outcome is in doubt is looked at before it counts as not done.
+const LOOKS_IN_DOUBT: u32 = 3;
+
 /// Everything that one treatment needs.
 pub(super) struct Run<'r> {
     pub(super) treatment: &'r Treatment,
@@ -135,7 +138,7 @@ impl Run<'_> {
         let mut in_doubt = matches!(self.state(step), Some(State::Intended | State::Unknown(_)));
         loop {
             let seen = if in_doubt {
-                self.patience.settle(action, &cx).await
+                self.patience.settle(action, &cx, LOOKS_IN_DOUBT).await
             } else {
                 self.patience.observe(action, &cx).await
             };
@@ -191,7 +194,7 @@ impl Run<'_> {
         if action.effect() == Effect::ReadOnly {
             return (State::Confirmed, receipt);
         }
-        let state = match self.patience.settle(action, cx).await {
+        let state = match self.patience.settle(action, cx, self.patience.attempts).await {
             Ok(Observed::Done(_)) => State::Confirmed,
             Ok(Observed::Conflict(why)) => State::Stuck(why),
             Ok(Observed::NotDone) => State::Unknown("it was accepted, but its effect is not to be seen".to_owned()),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::action::wait;
+use crate::action::{ValueRef, wait};
 use crate::attribution;
 use crate::audit::Signer;
 use crate::case::{Case, Findings, Place, Record, Request};
@@ -26,6 +26,7 @@ use crate::finding::{self, Credential};
 use crate::identity;
 use crate::ledger;
 use crate::plan::{self, Disposition, Inputs, Plan, Step, Treatment};
+use crate::provider::ProviderStep;
 use crate::rotation::{self, Execution, Journal, State, Systems};
 use crate::rule::RuleSet;
 use crate::secret::{Fingerprint, Fingerprinter};
@@ -208,9 +209,13 @@ pub fn apply(
         at.case.log().append("approved", json!({ "digest": sealed, "allow": allow }))?;
     }
     preflight(&at, &begun)?;
-    if needs_found_values(&at.plan, &begun) {
-        at.systems.found =
-            rescan::found(&at.request, &at.systems, &at.config, &at.fingerprinter, at.case.log())?.values;
+    let wanted = wanted_values(&at.plan, &begun);
+    if !wanted.is_empty() {
+        at.systems.found = match rescan::at_known_places(&at.request, &at.case.findings()?, &wanted, &at.fingerprinter)?
+        {
+            Some(values) => values,
+            None => rescan::found(&at.request, &at.systems, &at.config, &at.fingerprinter, at.case.log())?.values,
+        };
     }
     let execution = wait(rotation::execute(&at.plan, &Journal::new(at.case.log(), &sealed), &at.systems, tell))?;
     at.case.seal(&at.signer)?;
@@ -250,13 +255,14 @@ fn preflight(at: &Reopened, begun: &Execution) -> Result<()> {
     Ok(())
 }
 
-/// Whether an open step probes a value that only the text still has.
-fn needs_found_values(plan: &Plan, begun: &Execution) -> bool {
+/// Values that only the text still has and that an open step probes.
+fn wanted_values(plan: &Plan, begun: &Execution) -> HashSet<Fingerprint> {
     let open = plan.treatments.iter().filter(|treatment| !begun.is_done(treatment));
-    open.flat_map(|treatment| &treatment.steps).any(|step| {
-        matches!(&step.does, plan::Does::Provider(crate::provider::ProviderStep::Verify { old, .. })
-            if old.at.system == crate::action::ValueRef::FOUND)
-    })
+    let probed = open.flat_map(|treatment| &treatment.steps).filter_map(|step| match &step.does {
+        plan::Does::Provider(ProviderStep::Verify { old, .. }) if old.at.system == ValueRef::FOUND => Some(old),
+        _ => None,
+    });
+    probed.filter_map(|old| old.at.locator.parse().ok()).collect()
 }
 
 /// Asks again: every old value, every new one, all the text.

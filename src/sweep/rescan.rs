@@ -1,6 +1,6 @@
 //! Reads the sources of a case again: to have found values at hand for a probe, and to see what still stands in the text.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use super::Values;
@@ -31,19 +31,45 @@ pub(super) fn found(
     fingerprinter: &Fingerprinter,
     log: &Log,
 ) -> Result<Again> {
-    let options = OpenOptions {
-        take_for: request.take_for.clone(),
-        history: request.history,
-        work_tree: request.work_tree,
-        ..OpenOptions::default()
-    };
-    let sources = super::open(&request.paths, &options)?;
+    let sources = sources(request)?;
     let detector = super::detector(systems, config, log, fingerprinter)?;
     let (hits, coverage) = detect::run(&detector, &sources, &Progress::default(), None)?;
     let credentials = finding::collect(hits, fingerprinter);
     let values = credentials.iter().map(|c| (c.fingerprint, c.value.clone())).collect();
     let partial = coverage.iter().any(Coverage::is_partial);
     Ok(Again { values, credentials, partial, sources, fingerprinter: fingerprinter.clone() })
+}
+
+fn sources(request: &Request) -> Result<Vec<Box<dyn Source>>> {
+    let options = OpenOptions {
+        take_for: request.take_for.clone(),
+        history: request.history,
+        work_tree: request.work_tree,
+        ..OpenOptions::default()
+    };
+    super::open(&request.paths, &options)
+}
+
+/// The wanted values, from the places where the sweep found them: no rule is asked and no store is read. `None` when one of
+/// them does not stand there as it is any more.
+pub(super) fn at_known_places(
+    request: &Request,
+    known: &Findings,
+    wanted: &HashSet<Fingerprint>,
+    fingerprinter: &Fingerprinter,
+) -> Result<Option<Values>> {
+    let mut watched: HashMap<String, Vec<&Finding>> = HashMap::new();
+    let records = known.credentials.iter().filter(|record| wanted.contains(&record.fingerprint));
+    for place in records.flat_map(|record| &record.findings) {
+        watched.entry(place.finding.location.provenance.to_string()).or_default().push(&place.finding);
+    }
+    let watch = Watch { watched: &watched, fingerprinter, seen: Mutex::default() };
+    for source in &sources(request)? {
+        source.read(&watch, &Progress::default())?;
+    }
+    let seen = watch.seen.into_inner().expect("because no thread panics with the lock held");
+    let values: Values = seen.into_iter().filter_map(|((_, fingerprint), value)| Some((fingerprint, value?))).collect();
+    Ok((values.len() == wanted.len()).then_some(values))
 }
 
 impl Again {
