@@ -37,6 +37,16 @@ impl Signer {
         key_id(self.0.verifying_key().as_bytes())
     }
 
+    /// The public key.
+    pub fn public_key(&self) -> [u8; 32] {
+        self.0.verifying_key().to_bytes()
+    }
+
+    /// Signs a text whose first line names its form, so that no signature can be taken for one over another form.
+    pub fn sign_text(&self, text: &str) -> [u8; 64] {
+        self.0.sign(text.as_bytes()).to_bytes()
+    }
+
     pub(super) fn sign(&self, size: u64, root: &[u8; 32], time: &str) -> Checkpoint {
         let key = self.0.verifying_key().to_bytes();
         let mut checkpoint = Checkpoint { size, root: *root, time: time.to_owned(), key, signature: [0; 64] };
@@ -48,6 +58,12 @@ impl Signer {
 /// The first 16 hexadecimal digits of the SHA-256 of a public key.
 pub fn key_id(public: &[u8; 32]) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(public)[..8])
+}
+
+/// Whether `signature` over `text` is that of the public key `key`.
+pub fn is_signed(key: &[u8; 32], text: &str, signature: &[u8; 64]) -> bool {
+    let signature = Signature::from_bytes(signature);
+    VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify_strict(text.as_bytes(), &signature).is_ok())
 }
 
 /// A signed tree head.
@@ -92,9 +108,7 @@ impl Checkpoint {
 
     /// Whether the signature is that of the key inside.
     pub fn is_signed(&self) -> bool {
-        let signature = Signature::from_bytes(&self.signature);
-        VerifyingKey::from_bytes(&self.key)
-            .is_ok_and(|key| key.verify_strict(self.signed().as_bytes(), &signature).is_ok())
+        is_signed(&self.key, &self.signed(), &self.signature)
     }
 }
 

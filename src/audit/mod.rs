@@ -12,7 +12,7 @@ mod log;
 mod tree;
 mod verify;
 
-pub use checkpoint::{Checkpoint, Signer, key_id};
+pub use checkpoint::{Checkpoint, Signer, is_signed, key_id};
 pub use entry::Entry;
 pub use log::{FILE, Log};
 pub use tree::{Hash, Tree, extends, includes};

@@ -411,4 +411,16 @@ pub(super) enum LedgerCommand {
         #[arg(long, value_enum, default_value = "text")]
         format: ScanFormat,
     },
+    /// Write the ledger as one signed file for machines without this folder: fingerprints and facts, no values
+    #[command(after_help = "\
+The pipeline needs the key of the fingerprints as well: the 64 digits in fingerprint.key of this folder, given to it as
+the protected variable OFFKEY_FINGERPRINT_KEY. Guessable values stand in the file behind a slow hash (docs/ci.md).")]
+    Export {
+        /// The file.
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+        /// Leave out whose the credentials are.
+        #[arg(long)]
+        no_owners: bool,
+    },
 }

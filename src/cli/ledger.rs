@@ -5,16 +5,34 @@ use std::path::Path;
 
 use super::args::{LedgerCommand, ScanFormat};
 use super::exit::Exit;
+use super::ui::Ui;
+use crate::audit::Signer;
+use crate::clock;
 use crate::config::Home;
 use crate::error::Result;
 use crate::ledger::{self, Entry, Ledger};
 
 /// Runs the command.
-pub(super) fn run(command: &LedgerCommand, home: Option<&Path>) -> Result<Exit> {
-    let path = Home::open(home)?.file(ledger::FILE);
+pub(super) fn run(command: &LedgerCommand, home: Option<&Path>, ui: Ui) -> Result<Exit> {
+    let home = Home::open(home)?;
+    let entries = Ledger::open(&home.file(ledger::FILE))?.entries()?;
     match command {
-        LedgerCommand::List { format } => list(&Ledger::open(&path)?.entries()?, *format),
+        LedgerCommand::List { format } => list(&entries, *format),
+        LedgerCommand::Export { output, no_owners } => export(&home, &entries, !no_owners, output, ui),
     }
+}
+
+fn export(home: &Home, entries: &[Entry], owners: bool, output: &Path, ui: Ui) -> Result<Exit> {
+    let signer = Signer::new(&home.signing_seed()?)?;
+    let file = ledger::export(entries, owners, &home.fingerprinter()?, &signer, &clock::now().to_string());
+    super::listing::to_file(output, &file)?;
+    ui.note(format!(
+        "{} credentials, {} bytes; signed by {}: pin it with OFFKEY_LEDGER_SIGNER",
+        entries.len(),
+        file.len(),
+        signer.key_id()
+    ));
+    Ok(Exit::Clean)
 }
 
 fn list(entries: &[Entry], format: ScanFormat) -> Result<Exit> {

@@ -63,14 +63,14 @@ fn render(listing: &Listing<'_>, format: ListingFormat) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Whole or not at all: a pipeline must not upload half a report.
-fn to_file(path: &Path, text: &[u8]) -> Result<()> {
+/// Whole or not at all: a pipeline must not upload half a report or read half a ledger.
+pub(super) fn to_file(path: &Path, text: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
         file.write_all(text)?;
         #[cfg(unix)]
         {
-            // Other steps of a pipeline run as other users and must be able to read it; it holds no value.
+            // Other steps of a pipeline run as other users and must be able to read it; no report holds a value.
             use std::os::unix::fs::PermissionsExt;
             file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
         }

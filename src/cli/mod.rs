@@ -50,7 +50,7 @@ fn run(cli: &Cli, ui: Ui) -> Result<Exit> {
         Command::Audit { command: AuditCommand::Verify { case, key } } => case::verify(case, key.as_deref()),
         Command::Rules { command } => rules::run(command),
         Command::Gate(args) => gate::run(args, home, ui),
-        Command::Ledger { command } => ledger::run(command, home),
+        Command::Ledger { command } => ledger::run(command, home, ui),
         Command::Explain(args) => explain::run(args, ui),
         Command::Demo(args) => demo::run(args, ui),
     }

@@ -17,7 +17,7 @@ use crate::config::{self, Config, Home};
 use crate::detect::{Detector, Options};
 use crate::error::{Error, Result};
 use crate::finding::Judged;
-use crate::ledger::{self, Ledger, Lookup};
+use crate::ledger::{self, Export, Ledger, Lookup};
 use crate::rule::RuleSet;
 use crate::secret::{Fingerprinter, SecretValue};
 use crate::source::Coverage;
@@ -94,7 +94,7 @@ pub fn gate(ask: &Ask, home: Option<&Home>) -> Result<Outcome> {
     let (config, baseline) = policy(ask, repository, base, &mut notes)?;
     let keyed = fingerprinter(home)?;
     let is_keyed = keyed.is_some();
-    let ledger = ledger(ask, home, is_keyed, &mut notes)?;
+    let ledger = ledger(ask, home, keyed.as_ref(), &mut notes)?;
     let min_confidence = ask.min_confidence.unwrap_or(config.gate.min_confidence);
     let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options { min_confidence })?;
     let unkeyed = || Fingerprinter::new(&SecretValue::new(crate::clock::random::<32>()));
@@ -191,13 +191,31 @@ fn fingerprinter(home: Option<&Home>) -> Result<Option<Fingerprinter>> {
     }
 }
 
-/// What is known already: the ledger at home.
-fn ledger(_ask: &Ask, home: Option<&Home>, keyed: bool, notes: &mut Vec<String>) -> Result<Option<Box<dyn Lookup>>> {
-    let at_home = home.map(|home| home.file(ledger::FILE)).filter(|path| path.exists());
-    match (at_home, keyed) {
-        (Some(path), true) => Ok(Ledger::read(&path)?.map(|ledger| Box::new(ledger) as Box<dyn Lookup>)),
-        (Some(_), false) => {
-            notes.push("the ledger was not asked: there is no key for its fingerprints".to_owned());
+/// What is known already: the exported ledger where one is named, else the ledger at home.
+fn ledger(
+    ask: &Ask,
+    home: Option<&Home>,
+    keyed: Option<&Fingerprinter>,
+    notes: &mut Vec<String>,
+) -> Result<Option<Box<dyn Lookup>>> {
+    const NO_KEY: &str = "the ledger was not asked: there is no key for its fingerprints";
+    if let Some(path) = &ask.ledger {
+        // Refused even where nobody could ask it: a forged file must not go unseen.
+        let export = Export::open(path, ask.ledger_key.as_deref(), keyed)?;
+        if ask.ledger_key.is_none() {
+            let signer = export.signer();
+            notes.push(format!("the ledger is signed by {signer}; pin that key with --ledger-key {signer}"));
+        }
+        if keyed.is_none() {
+            notes.push(NO_KEY.to_owned());
+            return Ok(None);
+        }
+        return Ok(Some(Box::new(export)));
+    }
+    match (home.map(|home| home.file(ledger::FILE)).filter(|path| path.exists()), keyed) {
+        (Some(path), Some(_)) => Ok(Ledger::read(&path)?.map(|ledger| Box::new(ledger) as Box<dyn Lookup>)),
+        (Some(_), None) => {
+            notes.push(NO_KEY.to_owned());
             Ok(None)
         }
         (None, _) => {

@@ -5,8 +5,12 @@
 //! Guessable values (short or of few different characters) can be found by somebody who has both the ledger and the key,
 //! by trying; an export therefore keeps them behind a slow hash (see [`guessable`]).
 
+mod export;
+mod filter;
+mod slow;
 mod store;
 
+pub use export::{Export, export};
 pub use store::Ledger;
 
 use serde::{Deserialize, Serialize};

@@ -353,3 +353,57 @@ fn a_departure_teaches_the_ledger_and_the_gate_stops_its_dead_values() {
     assert!(gate.code == 10 && gate.out.contains("BLOCKED  stale"), "{}{}", gate.out, gate.err);
     assert!(gate.out.contains("Alice Moreau") && !gate.out.contains(&value), "{}", gate.out);
 }
+
+/// Runs the gate as a pipeline does: no folder of its own, the key in a variable.
+fn pipeline(ground: &Ground, ledger: &Path, key: Option<&str>, more: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_offkey"));
+    command.current_dir(ground.repo()).args(["gate", "--staged"]).args(more);
+    command.env("OFFKEY_HOME", ground.dir.path().join("nothing")).env("OFFKEY_LEDGER", ledger);
+    command.env_remove("OFFKEY_FINGERPRINT_KEY");
+    if let Some(key) = key {
+        command.env("OFFKEY_FINGERPRINT_KEY", key);
+    }
+    run(command, b"")
+}
+
+#[test]
+fn a_pipeline_asks_an_exported_ledger_and_refuses_a_forged_one() {
+    let ground = Ground::new();
+    let dead = token("exported");
+    ground.remember(&dead, State::Rotated, Some("2026-02-27T00:00:00Z"));
+    // A password of a person: in the export it stands behind the slow hash.
+    let weak = ["Harb0ur", "&", "2024x"].concat();
+    ground.remember(&weak, State::Revoked, None);
+    let file = ground.dir.path().join("ledger.offkey");
+    let export = ground.offkey(&["ledger", "export", "-o", file.to_str().expect("text")]);
+    assert_eq!(export.code, 0, "{}", export.err);
+    let signer = export.err.split("signed by ").nth(1).and_then(|rest| rest.split(':').next()).expect("a key id");
+    ground.write("a.env", &format!("GITLAB_TOKEN={dead}\n"));
+    ground.write("b.env", &format!("DATABASE_PASSWORD={weak}\n"));
+    ground.git(&["add", "-A"]);
+    let key = "5a".repeat(32);
+    let found = pipeline(&ground, &file, Some(&key), &["--ledger-key", signer]);
+    assert_eq!(found.code, 10, "{}{}", found.out, found.err);
+    assert!(found.out.contains("rotated since 2026-03-01; it was Alice Moreau's, who left"), "{}", found.out);
+    assert_eq!(found.out.matches("BLOCKED  stale").count(), 2, "{}", found.out);
+    // Without the key the rules still run, and what could not be asked is said.
+    let unkeyed = pipeline(&ground, &file, None, &[]);
+    assert!(unkeyed.code == 10 && unkeyed.out.contains("BLOCKED  new"), "{}{}", unkeyed.out, unkeyed.err);
+    assert!(unkeyed.err.contains("the ledger was not asked"), "{}", unkeyed.err);
+    for (more, key, why) in
+        [(&["--ledger-key", "0123456789abcdef"][..], "5a", "signed by"), (&[][..], "5b", "another key")]
+    {
+        let refused = pipeline(&ground, &file, Some(&key.repeat(32)), more);
+        assert!(refused.code == 30 && refused.err.contains(why), "{} {}", refused.code, refused.err);
+    }
+    let mut bytes = fs::read(&file).expect("readable");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&file, &bytes).expect("written");
+    let forged = pipeline(&ground, &file, Some(&key), &[]);
+    assert!(forged.code == 30 && forged.err.contains("changed after it was signed"), "{} {}", forged.code, forged.err);
+    bytes[14] = b'7';
+    fs::write(&file, &bytes).expect("written");
+    let newer = pipeline(&ground, &file, None, &[]);
+    assert!(newer.code == 30 && newer.err.contains("another version"), "{} {}", newer.code, newer.err);
+}
