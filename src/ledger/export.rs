@@ -342,7 +342,7 @@ fn header(file: &[u8]) -> Result<(Header, [u8; 32]), &'static str> {
     if !audit::is_signed(&key, &format!("{magic}\n{json}\n"), &signature) {
         return Err("its signature is wrong");
     }
-    if header.filter % filter::BLOCK != 0 || header.filter == 0 || header.rounds > 1 << 24 {
+    if !header.filter.is_multiple_of(filter::BLOCK) || header.filter == 0 || header.rounds > 1 << 24 {
         return Err("its header makes no sense");
     }
     Ok((header, key))
