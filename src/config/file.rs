@@ -37,6 +37,11 @@
 //! password = { file = "/run/secrets/offkey-db" }
 //! also_known_as = ["db.internal"] # other names under which consumers reach the same server
 //!
+//! [[provider]]
+//! name = "github"
+//! type = "http"
+//! issuer = "github"               # a rule file with an [issuer] table; docs/issuers.md lists them
+//!
 //! [policy]
 //! cap = 50
 //!
@@ -57,6 +62,7 @@ use serde::Deserialize;
 use super::GatePolicy;
 use crate::error::{Error, Result};
 use crate::plan::{Policy, Waiver};
+use crate::provider::Provider;
 use crate::rotation::Systems;
 use crate::secret::{Fingerprint, Fingerprinter};
 
@@ -134,6 +140,12 @@ impl Config {
         }
         for entry in &self.providers {
             systems.providers.push(entry.open(&self.folder, fingerprinter)?);
+        }
+        for provider in &systems.providers {
+            let same = |other: &&Box<dyn Provider>| provider.issuer().is_some() && other.issuer() == provider.issuer();
+            if systems.providers.iter().filter(same).count() > 1 {
+                provider.is_one_of_many();
+            }
         }
         let stores = systems.stores.iter().map(|s| s.name());
         let mut names: Vec<&str> = stores.chain(systems.providers.iter().map(|p| p.name())).collect();

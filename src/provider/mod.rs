@@ -1,12 +1,16 @@
 //! Who issued a credential and can kill it. A provider validates, issues and revokes; it does not know where consumers
 //! keep the value.
 
+#[cfg(feature = "issuers")]
+mod http;
 mod keyring;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "vault")]
 mod vault;
 
+#[cfg(feature = "issuers")]
+pub use http::{HttpIssuer, HttpIssuerSettings};
 pub use keyring::{Keyring, KeyringServer};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresRoles;
@@ -94,6 +98,15 @@ pub trait Provider: Send + Sync {
 
     /// What sort of issuer, for people and documents: `PostgreSQL role`.
     fn label(&self) -> &'static str;
+
+    /// Id of the issuer where one kind of provider serves many: `github`.
+    fn issuer(&self) -> Option<&str> {
+        None
+    }
+
+    /// Says that another configured provider is the same issuer at another address: a rejection here says nothing then
+    /// about values of the other, so only what is accepted here is taken for ours.
+    fn is_one_of_many(&self) {}
 
     /// Whether the account can be given a new value (a role's password), or its credential can only be killed (a token).
     fn settable(&self, _at: &Target) -> bool {

@@ -95,6 +95,7 @@ pub fn check(files: &[(String, String)]) -> Vec<Problem> {
                 format!("the provider's id is {}, the file is {stem}.toml", file.provider.id),
             ));
         }
+        problems.extend(super::check_issuer::check(text).into_iter().map(|(line, why)| problem(line, "", why)));
         let provider = std::sync::Arc::new(file.provider);
         for raw in file.rule {
             let line = line_of(text, &raw.id);

@@ -3,6 +3,8 @@
 //! Invariant: this room holds data and checks it; it never looks at a document.
 
 pub mod check;
+mod check_issuer;
+pub mod issuer;
 mod schema;
 mod structure;
 mod template;
@@ -11,7 +13,7 @@ pub use schema::{Confidence, Pair, Provider, Rule, Shape};
 pub use structure::{Structure, Verdict};
 pub use template::expand;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -42,6 +44,20 @@ impl RuleSet {
                 serde_json::from_slice(COMPACT).expect("because the tests check the built-in rules");
             Arc::new(Self::new(files.into_iter().flat_map(schema::File::into_rules).collect()))
         }))
+    }
+
+    /// What the built-in rule files say about their issuers' HTTP interfaces, by the provider's id; read at first use.
+    ///
+    /// # Panics
+    /// Never in a released build: `rules check` runs on the built-in set in the tests.
+    pub fn issuers() -> &'static BTreeMap<String, issuer::Issuer> {
+        static ISSUERS: OnceLock<BTreeMap<String, issuer::Issuer>> = OnceLock::new();
+        ISSUERS.get_or_init(|| {
+            let files: Vec<issuer::Issuer> =
+                serde_json::from_slice(COMPACT).expect("because the tests check the built-in rules");
+            let callable = files.into_iter().filter(|file| file.about.is_some());
+            callable.map(|file| (file.provider.id.clone(), file)).collect()
+        })
     }
 
     /// The built-in rule files: name and text.

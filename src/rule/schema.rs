@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Structure;
 
-/// One file: a provider and its rules. Tables for the provider's HTTP interface are read by the room `provider`.
+/// One file: a provider and its rules. The tables for the provider's HTTP interface are in `issuer.rs`.
 #[derive(Debug, Deserialize)]
 pub(super) struct File {
     pub(super) provider: Provider,

@@ -6,6 +6,8 @@ mod departure;
 mod files;
 mod gate;
 mod history;
+#[cfg(feature = "issuers")]
+mod issuers;
 mod lab;
 #[cfg(feature = "vault")]
 mod openbao_access;
@@ -15,7 +17,7 @@ mod openbao_kv;
 mod postgres;
 mod reports;
 mod rotation_model;
-#[cfg(any(feature = "vault", feature = "postgres", feature = "aws"))]
+#[cfg(any(feature = "issuers", feature = "postgres"))]
 mod steps;
 mod surprises;
 #[cfg(all(feature = "vault", feature = "postgres"))]

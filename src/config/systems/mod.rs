@@ -2,6 +2,8 @@
 //! opened; the two lists below name the types.
 
 mod files;
+#[cfg(feature = "issuers")]
+mod http;
 mod keyring;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -80,17 +82,18 @@ tables! {
     ProviderEntry opens dyn Provider;
     Keyring(keyring::Keyring),
     Vault(vault::Access) needs "vault",
+    Http(http::Issuer) needs "issuers",
     Postgres(postgres::Roles) needs "postgres",
 }
 
 /// A table whose type this program was built without.
-#[cfg(not(all(feature = "vault", feature = "postgres")))]
+#[cfg(not(all(feature = "vault", feature = "postgres", feature = "issuers")))]
 #[derive(Debug, Deserialize)]
 pub(super) struct NotBuilt {
     name: String,
 }
 
-#[cfg(not(all(feature = "vault", feature = "postgres")))]
+#[cfg(not(all(feature = "vault", feature = "postgres", feature = "issuers")))]
 impl NotBuilt {
     fn refusal(&self, feature: &str) -> Error {
         Error::config(format!("{} needs the feature {feature}, which this offkey was built without", self.name))
