@@ -142,8 +142,8 @@ impl Config {
             systems.providers.push(entry.open(&self.folder, fingerprinter)?);
         }
         for provider in &systems.providers {
-            let same = |other: &&Box<dyn Provider>| provider.issuer().is_some() && other.issuer() == provider.issuer();
-            if systems.providers.iter().filter(same).count() > 1 {
+            let ours = provider.issuer();
+            if ours.is_some() && systems.providers.iter().filter(|other| other.issuer() == ours).count() > 1 {
                 provider.is_one_of_many();
             }
         }
