@@ -62,7 +62,6 @@ use serde::Deserialize;
 use super::GatePolicy;
 use crate::error::{Error, Result};
 use crate::plan::{Policy, Waiver};
-use crate::provider::Provider;
 use crate::rotation::Systems;
 use crate::secret::{Fingerprint, Fingerprinter};
 
