@@ -76,6 +76,14 @@ pub(super) enum Command {
     },
     /// Judge what a commit, a push or a merge request adds: stale, new, waived or known credentials
     Gate(GateArgs),
+    /// Put the gate into a repository's own hooks
+    Hook {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: HookCommand,
+    },
+    /// Write a first offkey.toml, commented
+    Init(InitArgs),
     /// Look at what is known across cases
     Ledger {
         /// What to do with it.
@@ -344,19 +352,56 @@ pub(super) enum ListingFormat {
     Markdown,
 }
 
+/// `offkey hook …`
+#[derive(Debug, Subcommand)]
+pub(super) enum HookCommand {
+    /// Write a hook that calls the gate
+    Install {
+        /// Which one: pre-commit and pre-push for developers, pre-receive for a server.
+        #[arg(value_enum, default_value = "pre-commit")]
+        kind: HookKind,
+        /// The repository.
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        repo: PathBuf,
+        /// Keep a hook that stands there already: it is called first.
+        #[arg(long)]
+        chain: bool,
+    },
+}
+
+/// A hook of git.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum HookKind {
+    /// Before a commit.
+    PreCommit,
+    /// Before a push.
+    PrePush,
+    /// On a server, before refs move.
+    PreReceive,
+}
+
+/// `offkey init`
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// Where; the top of a repository.
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(super) folder: PathBuf,
+}
+
 /// `offkey gate`
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   offkey gate --staged                              what `git commit` would take; for a pre-commit hook
   offkey gate --base origin/main                    a merge request: every commit since it left its target
+  offkey gate --ci                                  what the pipeline around it is about
   offkey gate --range v1.0..HEAD                    all commits between two points
   offkey gate --pre-receive < refs                  a server's hook; git writes the refs to standard input
   git diff main | offkey gate --patch -             a patch
 
 Ends with 10 when something blocks, with 12 when nothing does but not everything could be compared. Policy, waivers and
 baseline are read from the base of the change, never from the change itself (docs/ci.md).")]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["staged", "range", "base", "pre_receive", "patch"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["staged", "range", "base", "pre_receive", "pre_push", "patch", "ci"])))]
 pub(super) struct GateArgs {
     /// What is staged for the next commit.
     #[arg(long)]
@@ -373,6 +418,12 @@ pub(super) struct GateArgs {
     /// Lines `OLD NEW REF` on standard input, as git gives them to a pre-receive hook.
     #[arg(long)]
     pub(super) pre_receive: bool,
+    /// Lines `REF NEW REMOTE-REF OLD` on standard input, as git gives them to a pre-push hook; NAME is the remote.
+    #[arg(long, value_name = "NAME")]
+    pub(super) pre_push: Option<String>,
+    /// The change that the pipeline around this is about: GitHub Actions, GitLab CI, Jenkins.
+    #[arg(long)]
+    pub(super) ci: bool,
     /// A patch in git's form (`-`: standard input).
     #[arg(long, value_name = "FILE")]
     pub(super) patch: Option<PathBuf>,
@@ -382,18 +433,19 @@ pub(super) struct GateArgs {
     /// A configuration kept outside of the repository, instead of offkey.toml at the base.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// An exported ledger (`offkey ledger export`); the key of its fingerprints comes from OFFKEY_FINGERPRINT_KEY.
-    #[arg(long, value_name = "FILE", env = "OFFKEY_LEDGER")]
+    /// An exported ledger (`offkey ledger export`), else the one that OFFKEY_LEDGER names; the key of its fingerprints comes
+    /// from OFFKEY_FINGERPRINT_KEY.
+    #[arg(long, value_name = "FILE")]
     pub(super) ledger: Option<PathBuf>,
-    /// The key id that must have signed the exported ledger.
-    #[arg(long, value_name = "KEY-ID", env = "OFFKEY_LEDGER_SIGNER")]
+    /// The key id that must have signed the exported ledger, else the one in OFFKEY_LEDGER_SIGNER.
+    #[arg(long, value_name = "KEY-ID")]
     pub(super) ledger_key: Option<String>,
     /// Least probability that a finding must have, 0 to 1, instead of the policy's.
     #[arg(long, value_name = "P")]
     pub(super) min_confidence: Option<f32>,
-    /// How to write the results.
-    #[arg(long, value_enum, default_value = "text")]
-    pub(super) format: ListingFormat,
+    /// How to write the results (default: text, with --ci what the server shows best).
+    #[arg(long, value_enum)]
+    pub(super) format: Option<ListingFormat>,
     /// Write a further report: `sarif=offkey.sarif`. May be given several times.
     #[arg(long, value_name = "FORM=FILE")]
     pub(super) report: Vec<Also>,

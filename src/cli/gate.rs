@@ -3,26 +3,33 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::args::GateArgs;
+use super::args::{GateArgs, ListingFormat};
 use super::exit::Exit;
 use super::listing;
+use super::pipeline;
 use super::ui::Ui;
 use crate::clock;
 use crate::config::Home;
 use crate::error::{Error, Result};
-use crate::gate::{self, Ask, What};
+use crate::gate::{self, Ask, Pushed, What};
 use crate::report::Listing;
 use crate::rule::RuleSet;
 
 /// Runs the command.
 pub(super) fn run(args: &GateArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> {
     let began = clock::now().to_string();
+    let (what, format) = if args.ci {
+        let found = pipeline::find(&variable)?;
+        (found.what, found.format)
+    } else {
+        (what(args)?, ListingFormat::Text)
+    };
     let ask = Ask {
-        what: what(args)?,
+        what,
         repo: args.repo.clone(),
         config: args.config.clone(),
-        ledger: args.ledger.clone(),
-        ledger_key: args.ledger_key.clone(),
+        ledger: args.ledger.clone().or_else(|| variable("OFFKEY_LEDGER").map(Into::into)),
+        ledger_key: args.ledger_key.clone().or_else(|| variable("OFFKEY_LEDGER_SIGNER")),
         min_confidence: args.min_confidence,
     };
     let outcome = gate::gate(&ask, Home::existing(home).as_ref())?;
@@ -37,12 +44,17 @@ pub(super) fn run(args: &GateArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
         keyed: outcome.keyed,
         times: (began, clock::now().to_string()),
     };
-    listing::write(&listing, args.format, args.output.as_deref(), &args.report)?;
+    listing::write(&listing, args.format.unwrap_or(format), args.output.as_deref(), &args.report)?;
     Ok(match (outcome.blocks(), outcome.coverage.is_partial()) {
         (true, _) => Exit::Findings,
         (false, true) => Exit::Partial,
         (false, false) => Exit::Clean,
     })
+}
+
+/// A variable that is set to something: pipelines set what they do not know to nothing.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn what(args: &GateArgs) -> Result<What> {
@@ -63,21 +75,36 @@ fn what(args: &GateArgs) -> Result<What> {
         return Ok(What::Patch(input(path)?));
     }
     if args.pre_receive {
-        return pushed(&input(Path::new("-"))?);
+        let refs = refs(&input(Path::new("-"))?, "pre-receive", "OLD NEW REF", received)?;
+        return Ok(What::Push(refs));
+    }
+    if let Some(remote) = &args.pre_push {
+        let refs = refs(&input(Path::new("-"))?, "pre-push", "REF NEW REMOTE-REF OLD", pushing)?;
+        return Ok(What::Pushing { refs, remote: remote.clone() });
     }
     Ok(What::Staged)
 }
 
-fn pushed(text: &[u8]) -> Result<What> {
+/// Lines of words, as git gives them to a hook.
+fn refs(text: &[u8], hook: &str, form: &str, one: fn(&[&str]) -> Option<Pushed>) -> Result<Vec<Pushed>> {
     let text = String::from_utf8_lossy(text);
     let line = |line: &str| {
-        let mut words = line.split_whitespace().map(str::to_owned);
-        words.next().zip(words.next()).zip(words.next()).map(|((old, new), name)| (old, new, name)).ok_or_else(|| {
-            Error::user("standard input does not hold the lines of a pre-receive hook")
-                .next("Each line is OLD NEW REF; git writes them when it calls the hook.")
+        one(&line.split_whitespace().collect::<Vec<_>>()).ok_or_else(|| {
+            Error::user(format!("standard input does not hold the lines of a {hook} hook"))
+                .next(format!("Each line is {form}; git writes them when it calls the hook."))
         })
     };
-    text.lines().filter(|l| !l.trim().is_empty()).map(line).collect::<Result<_>>().map(What::Push)
+    text.lines().filter(|l| !l.trim().is_empty()).map(line).collect()
+}
+
+fn received(words: &[&str]) -> Option<Pushed> {
+    let [old, new, name] = words else { return None };
+    Some(Pushed { old: (*old).to_owned(), new: (*new).to_owned(), name: (*name).to_owned() })
+}
+
+fn pushing(words: &[&str]) -> Option<Pushed> {
+    let [_, new, name, old] = words else { return None };
+    Some(Pushed { old: (*old).to_owned(), new: (*new).to_owned(), name: (*name).to_owned() })
 }
 
 fn input(path: &Path) -> Result<Vec<u8>> {

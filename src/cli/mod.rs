@@ -6,9 +6,12 @@ mod demo;
 mod exit;
 mod explain;
 mod gate;
+mod hook;
 mod identity;
+mod init;
 mod ledger;
 mod listing;
+mod pipeline;
 mod rules;
 mod scan;
 mod ui;
@@ -50,6 +53,8 @@ fn run(cli: &Cli, ui: Ui) -> Result<Exit> {
         Command::Audit { command: AuditCommand::Verify { case, key } } => case::verify(case, key.as_deref()),
         Command::Rules { command } => rules::run(command),
         Command::Gate(args) => gate::run(args, home, ui),
+        Command::Hook { command } => hook::run(command, ui),
+        Command::Init(args) => init::run(args, ui),
         Command::Ledger { command } => ledger::run(command, home, ui),
         Command::Explain(args) => explain::run(args, ui),
         Command::Demo(args) => demo::run(args, ui),

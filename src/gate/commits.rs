@@ -85,7 +85,7 @@ impl Changes {
         let head = self.resolve(head)?;
         let base = match self.resolve(base) {
             Ok(base) => base,
-            Err(error) => match self.default_branch(base) {
+            Err(error) => match self.default_branch(base.split_once('/').map_or("origin", |(remote, _)| remote)) {
                 Some((name, id)) => {
                     self.coverage.fail(base, "the base is not in this clone");
                     self.notes.push(format!("{base} is not in this clone: compared with {name} instead"));
@@ -109,15 +109,22 @@ impl Changes {
         self.between(base, head)
     }
 
+    /// Refs that show what a remote has. Whoever pushes to a bare address has no such refs: those of all remotes count.
+    pub(super) fn refs_of(&self, remote: &str) -> String {
+        match self.repository.find_remote(remote) {
+            Ok(_) => format!("refs/remotes/{remote}/*"),
+            Err(_) => "refs/remotes/*".to_owned(),
+        }
+    }
+
     /// The branch that the remote calls its own, or one of the usual names.
-    fn default_branch(&self, missing: &str) -> Option<(String, Oid)> {
-        let remote = missing.split_once('/').map_or("origin", |(remote, _)| remote);
+    pub(super) fn default_branch(&self, remote: &str) -> Option<(String, Oid)> {
         let names = ["HEAD", "main", "master", "trunk", "develop"].map(|name| format!("refs/remotes/{remote}/{name}"));
         names.into_iter().find_map(|name| Some((name.clone(), self.resolve(&name).ok()?)))
     }
 
-    /// One line of a pre-receive hook: what a pushed ref brings that no ref had.
-    pub(super) fn pushed(&mut self, old: &str, new: &str) -> Result<Span> {
+    /// What a pushed ref brings that none of the `known` refs (a pattern) had.
+    pub(super) fn pushed(&mut self, old: &str, new: &str, known: &str) -> Result<Span> {
         let head = Oid::from_str(new)
             .and_then(|id| self.repository.find_object(id, None))
             .and_then(|object| object.peel_to_commit())
@@ -126,7 +133,7 @@ impl Changes {
         // A force-push leaves the old commit behind; what it had was judged when it came.
         let old = Oid::from_str(old).ok().filter(|id| !id.is_zero() && self.repository.find_commit(*id).is_ok());
         let commits = self.walk(head, |walk| {
-            walk.hide_glob("refs/*")?;
+            walk.hide_glob(known)?;
             old.map_or(Ok(()), |old| walk.hide(old))
         })?;
         Ok(Span { base: old.or_else(|| self.head()), commits })

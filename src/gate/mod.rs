@@ -5,10 +5,12 @@
 
 mod change;
 mod commits;
+mod hook;
 mod judge;
 mod patch;
 mod search;
 
+pub use hook::{Hook, Installed, install};
 pub use judge::Excuses;
 
 use std::path::PathBuf;
@@ -39,10 +41,28 @@ pub enum What {
         /// The source branch.
         head: String,
     },
-    /// The lines of a pre-receive hook: old id, new id, ref.
-    Push(Vec<(String, String, String)>),
+    /// What a push brings, as a server's hook sees it.
+    Push(Vec<Pushed>),
+    /// What a push will bring, as the hook of the one who pushes sees it.
+    Pushing {
+        /// The refs.
+        refs: Vec<Pushed>,
+        /// Name of the remote.
+        remote: String,
+    },
     /// A patch in git's form.
     Patch(Vec<u8>),
+}
+
+/// One ref of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// The commit that it has now; zeros when it is new.
+    pub old: String,
+    /// The commit that it shall have; zeros when it is removed.
+    pub new: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// What the gate is asked for.
@@ -146,16 +166,25 @@ fn spans(ask: &Ask, changes: &mut Result<Changes>) -> Result<(Vec<commits::Span>
             vec![changes.between(from, to)?]
         }
         What::MergeRequest { base, head } => vec![changes.merge_request(base, head)?],
-        What::Push(lines) => {
-            let removed = |id: &str| id.bytes().all(|b| b == b'0');
-            let kept = lines.iter().filter(|(_, new, _)| !removed(new));
-            let spans: Vec<_> = kept.map(|(old, new, _)| changes.pushed(old, new)).collect::<Result<_>>()?;
+        What::Push(refs) => {
+            let spans = pushed(changes, refs, "refs/*")?;
             // What is pushed must not choose its own policy: the repository's default branch has it.
             return Ok((spans, changes.head()));
+        }
+        What::Pushing { refs, remote } => {
+            let spans = pushed(changes, refs, &changes.refs_of(remote))?;
+            let theirs = changes.default_branch(remote).map(|(_, id)| id);
+            return Ok((spans, theirs.or_else(|| changes.head())));
         }
     };
     let base = spans.first().and_then(|span| span.base);
     Ok((spans, base))
+}
+
+/// What each ref brings beside the commits that the refs of the pattern `known` have; removed refs bring nothing.
+fn pushed(changes: &mut Changes, refs: &[Pushed], known: &str) -> Result<Vec<commits::Span>> {
+    let kept = refs.iter().filter(|one| !one.new.bytes().all(|b| b == b'0'));
+    kept.map(|one| changes.pushed(&one.old, &one.new, known)).collect()
 }
 
 /// The configuration and the baseline, both from the base of the change.

@@ -8,6 +8,7 @@ mod gate;
 mod history;
 #[cfg(feature = "issuers")]
 mod issuers;
+mod hooks;
 mod lab;
 #[cfg(feature = "vault")]
 mod openbao_access;
