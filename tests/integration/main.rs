@@ -6,9 +6,9 @@ mod departure;
 mod files;
 mod gate;
 mod history;
+mod hooks;
 #[cfg(feature = "issuers")]
 mod issuers;
-mod hooks;
 mod lab;
 #[cfg(feature = "vault")]
 mod openbao_access;
