@@ -371,6 +371,7 @@ pub(super) enum HookCommand {
 
 /// A hook of git.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(clippy::enum_variant_names, reason = "the names that git gives them")]
 pub(super) enum HookKind {
     /// Before a commit.
     PreCommit,

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 
 /// A hook of git.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names, reason = "the names that git gives them")]
 pub enum Hook {
     /// Before a commit: what is staged.
     PreCommit,
