@@ -161,6 +161,9 @@ fn line_of(file: &str, start: &str) -> String {
     line.unwrap_or_else(|| panic!("{file} does not run the gate")).trim_end_matches('\'').to_owned()
 }
 
+/// Variables of an environment.
+type Variables<'a> = Vec<(&'a str, &'a str)>;
+
 /// Runs a template's line as its server does.
 fn step(ground: &Ground, at: &Path, line: &str, variables: &[(&str, &str)]) -> Run {
     let mut command = Command::new("bash");
@@ -181,7 +184,7 @@ fn the_templates_block_a_merge_request_as_their_servers_run_them() {
     ground.git(&["checkout", "-q", "main"]);
     let job = job(&ground);
     git(&job, &["checkout", "-q", &head]);
-    let servers: [(&str, String, Vec<(&str, &str)>); 3] = [
+    let servers: [(&str, String, Variables<'_>); 3] = [
         (
             "offkey.sarif",
             line_of("action.yml", ""),
