@@ -9,11 +9,13 @@
 mod checkpoint;
 mod entry;
 mod log;
+mod statement;
 mod tree;
 mod verify;
 
 pub use checkpoint::{Checkpoint, Signer, is_signed, key_id};
 pub use entry::Entry;
 pub use log::{FILE, Log};
+pub use statement::Signed;
 pub use tree::{Hash, Tree, extends, includes};
 pub use verify::{Verified, verify};

@@ -56,6 +56,8 @@ pub(super) enum Command {
     Sweep(SweepArgs),
     /// Show the plan of a case and its digest
     Plan(CaseArgs),
+    /// Sign the plan of a case, where policy asks for approvals
+    Approve(ApproveArgs),
     /// Carry out the approved plan of a case; after a crash, run it again
     Apply(ApplyArgs),
     /// Ask again, independently: old values dead, new ones live, text clean
@@ -242,6 +244,25 @@ pub(super) struct ApplyArgs {
     /// Carry out at most this many credentials' changes although the policy's cap is lower.
     #[arg(long, value_name = "N")]
     pub(super) allow: Option<usize>,
+}
+
+/// `offkey approve`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  offkey approve --show-key                         the id of your key, for policy.approval.by in offkey.toml
+  offkey plan --case alice                          read the plan first
+  offkey approve --case alice --digest 4f0c1d2e3a4b  sign it with the key of your own offkey folder")]
+pub(super) struct ApproveArgs {
+    /// The case's folder.
+    #[arg(long, value_name = "DIR", required_unless_present = "show_key")]
+    pub(super) case: Option<PathBuf>,
+    /// The digest of the plan that you read; its first twelve digits are enough.
+    #[arg(long, value_name = "DIGEST", required_unless_present = "show_key")]
+    pub(super) digest: Option<String>,
+    /// Only print the id of your key.
+    #[arg(long)]
+    pub(super) show_key: bool,
 }
 
 /// `offkey confirm`

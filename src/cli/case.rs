@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::{ApplyArgs, CaseArgs, ConfirmArgs, ReportArgs, ReportFormat, SweepArgs};
+use super::args::{ApplyArgs, ApproveArgs, CaseArgs, ConfirmArgs, ReportArgs, ReportFormat, SweepArgs};
 use super::exit::Exit;
 use super::ui::Ui;
 use crate::audit;
@@ -61,22 +61,33 @@ pub(super) fn plan(args: &CaseArgs) -> Result<Exit> {
     Ok(exit(&view.plan, view.verdict.as_ref(), false))
 }
 
+/// `offkey approve`
+pub(super) fn approve(args: &ApproveArgs, home: &Home, ui: Ui) -> Result<Exit> {
+    let (Some(case), Some(digest)) = (&args.case, &args.digest) else {
+        let key = audit::Signer::new(&home.signing_seed()?)?.key_id();
+        print(|out| writeln!(out, "{key}"))?;
+        return Ok(Exit::Clean);
+    };
+    let (name, missing) = sweep::approve(case, digest, home)?;
+    ui.note(match missing {
+        0 => format!("{name} approved. The plan can be carried out: offkey apply --case {}", case.display()),
+        more => format!("{name} approved; {more} more to go."),
+    });
+    Ok(Exit::Clean)
+}
+
 /// `offkey apply`
 pub(super) fn apply(args: &ApplyArgs, home: &Home, ui: Ui) -> Result<Exit> {
     let (plan, execution) =
         sweep::apply(&args.case.case, &args.digest, args.allow, home, &mut |treatment, step, state| {
-            ui.note(format!("{}  {} {}: {}", treatment.id, step.action, step.target, told(state)));
+            ui.note(format!("{}  {} {}: {}", treatment.id, step.action, step.target, state));
         })?;
     let undone: Vec<_> = plan.treatments.iter().filter(|treatment| !execution.is_done(treatment)).collect();
     for treatment in &undone {
         if let Some((step, Some(state))) = execution.blocked(treatment) {
             ui.warn(format!(
                 "{} ({}) stopped at {} {}: {}",
-                treatment.id,
-                treatment.label,
-                step.id,
-                step.action,
-                told(state)
+                treatment.id, treatment.label, step.id, step.action, state
             ));
         }
     }
@@ -101,19 +112,6 @@ pub(super) fn apply(args: &ApplyArgs, home: &Home, ui: Ui) -> Result<Exit> {
         (_, _, true) => Exit::Remote,
         _ => Exit::Open,
     })
-}
-
-/// A state in words.
-fn told(state: &State) -> String {
-    match state {
-        State::Intended => "begun, outcome not known".to_owned(),
-        State::Confirmed => "done".to_owned(),
-        State::Undone(why) => format!("refused, and taken back: {why}"),
-        State::Failed(why) => format!("refused: {why}"),
-        State::Unknown(why) => format!("outcome not known: {why}"),
-        State::Waiting(why) => format!("not available: {why}"),
-        State::Stuck(why) => format!("needs a person: {why}"),
-    }
 }
 
 /// `offkey confirm`

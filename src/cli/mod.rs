@@ -47,6 +47,7 @@ fn run(cli: &Cli, ui: Ui) -> Result<Exit> {
         Command::Identity { command: IdentityCommand::Show { identity, paths } } => identity::show(identity, paths, ui),
         Command::Sweep(args) => case::sweep(args, &Home::open(home)?, ui),
         Command::Plan(args) => case::plan(args),
+        Command::Approve(args) => case::approve(args, &Home::open(home)?, ui),
         Command::Apply(args) => case::apply(args, &Home::open(home)?, ui),
         Command::Confirm(args) => case::confirm(args, &Home::open(home)?, ui),
         Command::Report(args) => case::report(args),

@@ -62,7 +62,7 @@ use serde::Deserialize;
 use super::GatePolicy;
 use crate::error::{Error, Result};
 use crate::plan::{Policy, Waiver};
-use crate::rotation::Systems;
+use crate::rotation::{Limits, Systems};
 use crate::secret::{Fingerprint, Fingerprinter};
 
 use super::systems::{ProviderEntry, StoreEntry};
@@ -109,6 +109,7 @@ pub fn load(path: &Path, optional: bool) -> Result<Config> {
             .because(cause)
             .next("docs/config.md shows every table and key.")
     })?;
+    super::policy::check(&text, &shown.to_string(), &config.policy, &config.waivers, &config.names())?;
     // Absolute, so that a plan names the same places from whichever folder it is carried out.
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     config.folder = whole.parent().unwrap_or(Path::new("")).to_owned();
@@ -128,12 +129,17 @@ pub fn parse(text: &str, shown: &str) -> Result<Config> {
 }
 
 impl Config {
+    /// Names of all systems.
+    fn names(&self) -> Vec<&str> {
+        self.stores.iter().map(StoreEntry::name).chain(self.providers.iter().map(ProviderEntry::name)).collect()
+    }
+
     /// Opens every system that the file names; nothing is asked yet.
     ///
     /// # Errors
     /// When a secret of the configuration cannot be read, or two systems have one name.
     pub fn systems(&self, fingerprinter: &Fingerprinter) -> Result<Systems> {
-        let mut systems = Systems::default();
+        let mut systems = Systems { limits: Limits::new(&self.policy.rate), ..Systems::default() };
         for entry in &self.stores {
             systems.stores.push(entry.open(&self.folder, fingerprinter)?);
         }

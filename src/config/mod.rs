@@ -3,6 +3,7 @@
 mod file;
 mod gate;
 mod home;
+mod policy;
 mod systems;
 
 pub use file::{Config, load, parse};

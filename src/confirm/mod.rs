@@ -76,7 +76,7 @@ pub async fn confirm(
 ) -> Verdict {
     let mut items = Vec::new();
     for treatment in &plan.treatments {
-        let mut item = look(treatment, execution, systems).await;
+        let mut item = look(treatment, execution, systems, &time).await;
         item.still_in_text =
             treatment.credential.and_then(|fingerprint| in_text.get(&fingerprint).copied()).unwrap_or(0);
         items.push(item);
@@ -85,7 +85,7 @@ pub async fn confirm(
     Verdict { time, items, complete, partial }
 }
 
-async fn look(treatment: &Treatment, execution: &Execution, systems: &Systems) -> Confirmation {
+async fn look(treatment: &Treatment, execution: &Execution, systems: &Systems, time: &str) -> Confirmation {
     let mut item = Confirmation {
         treatment: treatment.id.clone(),
         label: treatment.label.clone(),
@@ -97,13 +97,19 @@ async fn look(treatment: &Treatment, execution: &Execution, systems: &Systems) -
         todo: None,
     };
     match &treatment.disposition {
-        Disposition::Open { todo } => {
-            item.todo = Some(todo.clone());
-            item.old = ask_again(treatment, systems).await;
-            // Somebody may have ended it by hand since the sweep.
-            if matches!(item.old, Some(Liveness::Dead(_))) {
-                (item.closed, item.evidence, item.todo) = (true, Evidence::Observed, None);
-            }
+        Disposition::Open { todo } | Disposition::HandOver { todo, .. } => {
+            until_seen_dead(treatment, systems, &mut item, todo.clone()).await;
+        }
+        Disposition::LetExpire { by } => {
+            let late = by.as_str() < &time[..by.len().min(time.len())];
+            let todo = if late {
+                format!(
+                    "it should have ended by {by}, and was not seen dead: revoke it, or decide otherwise and sweep again"
+                )
+            } else {
+                format!("it ends by itself until {by}: confirm after that")
+            };
+            until_seen_dead(treatment, systems, &mut item, todo).await;
         }
         Disposition::Waived { .. } => (item.closed, item.evidence) = (true, Evidence::Waived),
         Disposition::AlreadyDead { proof } => {
@@ -125,6 +131,16 @@ async fn look(treatment: &Treatment, execution: &Execution, systems: &Systems) -
         }
     }
     item
+}
+
+/// Open until the issuer rejects the value: somebody may have ended it by hand since the sweep.
+async fn until_seen_dead(treatment: &Treatment, systems: &Systems, item: &mut Confirmation, todo: String) {
+    item.old = ask_again(treatment, systems).await;
+    if matches!(item.old, Some(Liveness::Dead(_))) {
+        (item.closed, item.evidence) = (true, Evidence::Observed);
+    } else {
+        item.todo = Some(todo);
+    }
 }
 
 /// What the issuer says now of a value that nothing was done about; `None` when value or issuer cannot be had.

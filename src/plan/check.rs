@@ -49,7 +49,9 @@ impl Treatment {
         if !ordered(last(is_promote), first(is_evict)) {
             return Err("the old value would end while consumers still read it".to_owned());
         }
-        if !ordered(last(is_stage), first(is_set).or_else(|| first(is_promote))) {
+        // An issuer that makes the value itself stages it; copies of that come after it, and it ends nothing.
+        let changes = first(|step| is_set(step) && !is_issue(step)).or_else(|| first(is_promote));
+        if !ordered(last(is_stage), changes) {
             return Err("the target would change before the new value is safe in every store".to_owned());
         }
         if !ordered(last(|step| step.effect == Effect::Reversible), first(|step| step.effect == Effect::Final)) {
@@ -68,6 +70,10 @@ fn is_test(step: &Step) -> bool {
 
 fn is_set(step: &Step) -> bool {
     matches!(step.does, Does::Provider(ProviderStep::Set { .. } | ProviderStep::Issue { .. }))
+}
+
+fn is_issue(step: &Step) -> bool {
+    matches!(step.does, Does::Provider(ProviderStep::Issue { .. }))
 }
 
 fn is_evict(step: &Step) -> bool {

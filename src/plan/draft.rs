@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::policy::{Policy, Waiver};
+use super::period::Period;
+use super::policy::{Decision, Policy, Waiver, Way};
+use super::sequence::{provider, revoke, rotate};
 use super::step::{Disposition, Does, Plan, Step, Treatment};
-use crate::action::{ActionName, Effect, Slot, Target, ValueRef};
+use crate::action::{Slot, Target, ValueRef};
 use crate::attribution::{Exposure, Relation};
 use crate::finding::Liveness;
 use crate::provider::{Owned, ProviderStep};
 use crate::secret::Fingerprint;
-use crate::store::{Holding, StoreStep, Supply};
+use crate::store::Holding;
 
 /// A credential as planning sees it: everything but the value.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +22,8 @@ pub struct Known {
     pub fingerprint: Fingerprint,
     /// What a person calls it.
     pub label: String,
+    /// Its kind, and the rule that found it: what policy names.
+    pub kinds: [String; 2],
     /// Highest confidence of its findings.
     pub confidence: f32,
     /// Number of places in text.
@@ -37,6 +41,10 @@ pub struct Account {
     pub liveness: Liveness,
     /// Whether the issuer can set a new value for this account (a role's password), or only kill the old (a token).
     pub settable: bool,
+    /// Whether the issuer makes new values itself, beside the old one (a second access key).
+    pub issuable: bool,
+    /// Whether the old value goes on working beside a new one until it is evicted.
+    pub overlaps: bool,
 }
 
 /// Everything that planning looks at.
@@ -83,11 +91,14 @@ pub fn draft(inputs: &Inputs<'_>) -> Plan {
         }
     }
     one_new_value_an_account(&mut treatments);
-    treatments.sort_by_key(|treatment| match treatment.disposition {
-        Disposition::Freeze => 0,
-        Disposition::Revoke => 1,
-        Disposition::Rotate => 2,
-        _ => 3,
+    treatments.sort_by_key(|treatment| {
+        let phase = match treatment.disposition {
+            Disposition::Freeze => 0,
+            Disposition::Revoke => 1,
+            Disposition::Rotate => 2,
+            _ => 3,
+        };
+        (phase, !treatment.urgent, inputs.policy.turn(&targets(treatment)))
     });
     for (number, treatment) in treatments.iter_mut().enumerate() {
         treatment.id = format!("c{}", number + 1);
@@ -95,14 +106,22 @@ pub fn draft(inputs: &Inputs<'_>) -> Plan {
             step.id = format!("c{}.{}", number + 1, at + 1);
         }
     }
+    let calm = treatments.iter().filter(|one| one.disposition == Disposition::Rotate && !one.urgent);
     Plan {
         schema: "offkey.plan/1".to_owned(),
         case: inputs.case,
         identity: inputs.identity.to_owned(),
         cap: inputs.policy.cap,
-        notes: notes(inputs),
+        canaries: calm.take(inputs.policy.canary).map(|treatment| treatment.id.clone()).collect(),
+        approval: inputs.policy.approval.clone(),
+        notes: notes(inputs, &treatments),
         treatments,
     }
+}
+
+/// Every target that a treatment touches.
+fn targets(treatment: &Treatment) -> Vec<String> {
+    treatment.steps.iter().map(|step| step.target.to_string()).collect()
 }
 
 /// An account takes one new value at a time: a second one would end the first before its consumers are asked.
@@ -124,14 +143,31 @@ fn one_new_value_an_account(treatments: &mut [Treatment]) {
 }
 
 /// What somebody who approves the plan should know beside it.
-fn notes(inputs: &Inputs<'_>) -> Vec<String> {
+fn notes(inputs: &Inputs<'_>, treatments: &[Treatment]) -> Vec<String> {
     let unmatched = inputs
         .waivers
         .iter()
         .filter(|waiver| !inputs.credentials.iter().any(|credential| credential.fingerprint == waiver.fingerprint));
-    unmatched
-        .map(|waiver| format!("the waiver {} of {} fits nothing that was found: remove it", waiver.id, waiver.owner))
-        .collect()
+    let mut notes: Vec<String> = unmatched
+        .map(|waiver| {
+            let state = if waiver.until.as_str() < inputs.today {
+                format!("ended on {} and fits", waiver.until)
+            } else {
+                "fits".to_owned()
+            };
+            format!("the waiver {} of {} {state} nothing that was found: remove it", waiver.id, waiver.owner)
+        })
+        .collect();
+    for treatment in treatments.iter().filter(|treatment| !treatment.grace.is_zero()) {
+        let account = inputs.accounts.iter().find(|account| Some(&account.at) == treatment.account.as_ref());
+        if let Some(account) = account.filter(|account| !account.overlaps) {
+            notes.push(format!(
+                "{}: policy grants {} of grace, but {} accepts one value at a time: the old one ends when the new one is set",
+                treatment.id, treatment.grace, account.at
+            ));
+        }
+    }
+    notes
 }
 
 /// Fact by which a provider says that an owned thing is an account to freeze, not a credential to kill.
@@ -149,6 +185,9 @@ fn of_owned(inputs: &Inputs<'_>, owned: &Owned) -> Treatment {
         account: Some(owned.at.clone()),
         disposition: if freeze { Disposition::Freeze } else { Disposition::Revoke },
         why: vec![owned.reason.clone()],
+        tier: None,
+        urgent: false,
+        grace: Period::default(),
         op: op(inputs.case, &owned.at.to_string()),
         steps: Vec::new(),
     };
@@ -185,56 +224,131 @@ fn of_credential(inputs: &Inputs<'_>, credential: &Known) -> Option<Treatment> {
         account: account.map(|account| account.at.clone()),
         disposition: Disposition::Open { todo: String::new() },
         why,
+        tier: None,
+        urgent: false,
+        grace: Period::default(),
         op: op(inputs.case, &credential.fingerprint.to_string()),
         steps: Vec::new(),
     };
     let holdings: Vec<&Holding> =
         inputs.holdings.iter().filter(|h| h.current && h.fingerprint == credential.fingerprint).collect();
-    (treatment.disposition, treatment.steps) = dispose(inputs, credential, &ties, &holdings, account, treatment.op);
+    let touched: Vec<String> =
+        holdings.iter().map(|h| &h.at).chain(account.map(|a| &a.at)).map(ToString::to_string).collect();
+    let kinds = credential.kinds.each_ref().map(String::as_str);
+    let tier = inputs.policy.tier(&kinds, &touched);
+    let facts = Facts {
+        credential,
+        ties: &ties,
+        holdings: &holdings,
+        account,
+        touched: &touched,
+        decision: inputs.policy.decision(tier, &kinds, &touched),
+        op: treatment.op,
+    };
+    (treatment.disposition, treatment.steps) = dispose(inputs, &facts);
+    if let (Disposition::Rotate, Some(decision)) = (&treatment.disposition, facts.decision) {
+        treatment.urgent = decision.way == Way::EmergencyRotate;
+        treatment.grace = if treatment.urgent { Period::default() } else { decision.grace };
+    }
+    treatment.tier = tier.map(str::to_owned);
     Some(treatment)
 }
 
-/// Decides how one credential ends.
-fn dispose(
-    inputs: &Inputs<'_>,
-    credential: &Known,
-    ties: &[&Exposure],
-    holdings: &[&Holding],
-    account: Option<&Account>,
+/// What is known of one credential, and what policy decided for it.
+struct Facts<'a> {
+    credential: &'a Known,
+    ties: &'a [&'a Exposure],
+    holdings: &'a [&'a Holding],
+    account: Option<&'a Account>,
+    touched: &'a [String],
+    decision: Option<&'a Decision>,
     op: Uuid,
-) -> (Disposition, Vec<Step>) {
-    let open = |todo: String| (Disposition::Open { todo }, Vec::new());
-    if let Some(waiver) = inputs.waivers.iter().find(|w| w.fingerprint == credential.fingerprint) {
+}
+
+type Ending = (Disposition, Vec<Step>);
+
+fn open(todo: String) -> Ending {
+    (Disposition::Open { todo }, Vec::new())
+}
+
+/// Decides how one credential ends: exceptions, what must not be touched, what policy decided, what its kind allows.
+fn dispose(inputs: &Inputs<'_>, facts: &Facts<'_>) -> Ending {
+    if let Some(waiver) = inputs.waivers.iter().find(|w| w.fingerprint == facts.credential.fingerprint) {
         if waiver.until.as_str() >= inputs.today {
             return (Disposition::Waived { waiver: waiver.id.clone(), until: waiver.until.clone() }, Vec::new());
         }
         return open(format!("its waiver {} ended on {}: renew it or let offkey treat it", waiver.id, waiver.until));
     }
-    let protected = holdings.iter().map(|h| &h.at).chain(account.map(|a| &a.at));
-    if let Some(target) = protected.map(ToString::to_string).find(|target| inputs.policy.protects(target)) {
+    if let Some(target) = facts.touched.iter().find(|target| inputs.policy.protects(target)) {
         return open(format!("{target} is protected by policy: change it by hand, then confirm"));
     }
     // Dead although a store keeps it: the account has another value, and a new one would cut off whoever uses that.
-    if let Some(Account { liveness: Liveness::Dead(proof), .. }) = account {
+    if let Some(Account { liveness: Liveness::Dead(proof), .. }) = facts.account {
         return (Disposition::AlreadyDead { proof: proof.clone() }, Vec::new());
     }
-    if inputs.own.contains(&credential.fingerprint) {
+    if inputs.own.contains(&facts.credential.fingerprint) {
         return open(
             "offkey itself logs in with it, and would lock itself out: give it a credential of its own, then sweep again"
                 .to_owned(),
         );
     }
-    match (account, holdings) {
+    let decided = facts.decision.and_then(|decision| by_decision(inputs, facts, decision));
+    decided.unwrap_or_else(|| by_kind(inputs, facts))
+}
+
+/// What policy decided, if that is not a rotation.
+fn by_decision(inputs: &Inputs<'_>, facts: &Facts<'_>, decision: &Decision) -> Option<Ending> {
+    match decision.way {
+        Way::Rotate | Way::EmergencyRotate => None,
+        Way::HandOver => {
+            let to = decision.to.clone().unwrap_or_default();
+            let place = facts.touched.first().map_or_else(String::new, |place| format!(" at {place}"));
+            let todo = format!("{to} replaces it{place} by hand, as policy decided; then confirm");
+            Some((Disposition::HandOver { to, todo }, Vec::new()))
+        }
+        Way::LetExpire => {
+            let days = decision.within.map_or(0, |within| within.0.div_ceil(86_400));
+            Some((Disposition::LetExpire { by: later(inputs.today, days) }, Vec::new()))
+        }
+        Way::Revoke => Some(match (facts.account, facts.holdings) {
+            (Some(account), []) => {
+                (Disposition::Revoke, revoke(account, ValueRef::found(&facts.credential.fingerprint)))
+            }
+            (Some(account), [held, ..]) => {
+                let old = ValueRef { at: held.at.clone(), slot: Slot::Version(held.version.clone()) };
+                (Disposition::Revoke, revoke(account, old))
+            }
+            (None, _) => open(
+                "policy wants it revoked, but no configured provider knows it: find its issuer and end it there"
+                    .to_owned(),
+            ),
+        }),
+    }
+}
+
+/// The day that many days after `today`.
+fn later(today: &str, days: u64) -> String {
+    let day = today.parse::<jiff::civil::Date>().ok();
+    let later = day.and_then(|day| day.checked_add(jiff::Span::new().try_days(i64::try_from(days).ok()?).ok()?).ok());
+    later.map_or_else(|| today.to_owned(), |day| day.to_string())
+}
+
+/// What its kind allows: shared values are replaced, individual ones killed, the rest is for a person.
+fn by_kind(inputs: &Inputs<'_>, facts: &Facts<'_>) -> Ending {
+    match (facts.account, facts.holdings) {
         (Some(Account { at, settable: true, liveness: Liveness::Unknown(why), .. }), [_, ..]) => open(format!(
             "{at} could not say whether it lives ({why}), and a new value would cut off whoever uses another one: sweep again"
         )),
-        (Some(account), [_, ..]) if account.settable => {
-            (Disposition::Rotate, rotate(inputs.policy, holdings, Some(account), op))
+        (Some(Account { at, issuable: true, liveness: Liveness::Unknown(why), .. }), [_, ..]) => {
+            open(format!("{at} could not say whether it lives ({why}): sweep again"))
         }
-        (Some(account), []) if !account.settable && individual(ties) => {
-            (Disposition::Revoke, revoke(credential, account))
+        (Some(account), holdings @ [_, ..]) if account.settable || account.issuable => {
+            (Disposition::Rotate, rotate(inputs.policy, holdings, Some(account), facts.op))
         }
-        (Some(account), []) if individual(ties) => open(format!(
+        (Some(account), []) if !account.settable && individual(facts.ties) => {
+            (Disposition::Revoke, revoke(account, ValueRef::found(&facts.credential.fingerprint)))
+        }
+        (Some(account), []) if individual(facts.ties) => open(format!(
             "no store keeps it: set a new value for {} by hand, or add its store to offkey.toml",
             account.at
         )),
@@ -246,8 +360,8 @@ fn dispose(
             "{} cannot set a value: issue a new one there, put it into {}, then revoke the old one",
             account.at, held.at
         )),
-        (None, [_, ..]) if holdings.iter().all(|h| inputs.policy.is_self_issued(&h.at.to_string())) => {
-            (Disposition::Rotate, rotate(inputs.policy, holdings, None, op))
+        (None, holdings @ [_, ..]) if holdings.iter().all(|h| inputs.policy.is_self_issued(&h.at.to_string())) => {
+            (Disposition::Rotate, rotate(inputs.policy, holdings, None, facts.op))
         }
         (None, [held, ..]) => open(format!(
             "kept in {}, but no configured provider issued it: add its provider to offkey.toml, or list it under policy.self_issued",
@@ -264,70 +378,6 @@ fn dispose(
 fn individual(ties: &[&Exposure]) -> bool {
     let theirs = ties.iter().any(|tie| tie.leaver && tie.relation == Relation::Theirs);
     theirs || ties.iter().all(|tie| tie.leaver || tie.relation == Relation::CouldRead)
-}
-
-fn revoke(credential: &Known, account: &Account) -> Vec<Step> {
-    let old = ValueRef::found(&credential.fingerprint);
-    vec![provider(&account.at, ProviderStep::Revoke), provider(&account.at, ProviderStep::Verify { new: None, old })]
-}
-
-/// Create pending → set → test → promote everywhere → evict → verify → retire everywhere. The old value is needed for the
-/// last probe, so old versions are destroyed after it.
-fn rotate(policy: &Policy, holdings: &[&Holding], account: Option<&Account>, op: Uuid) -> Vec<Step> {
-    // One staged value a place: two fields of one entry that hold the same value are two places.
-    let places: BTreeMap<&Target, &&Holding> = holdings.iter().map(|h| (&h.at, h)).collect();
-    let first = holdings[0];
-    let staged = |at: &Target| ValueRef { at: at.clone(), slot: Slot::Staged(op) };
-    let old = ValueRef { at: first.at.clone(), slot: Slot::Version(first.version.clone()) };
-    let mut steps = vec![store(
-        &first.at,
-        StoreStep::Stage(Supply::Generate { length: policy.length, alphabet: policy.alphabet.clone() }),
-    )];
-    for at in places.keys().filter(|at| ***at != first.at) {
-        steps.push(store(at, StoreStep::Stage(Supply::Copy(staged(&first.at)))));
-    }
-    if let Some(account) = account {
-        steps.push(provider(&account.at, ProviderStep::Set { new: staged(&first.at), old: old.clone() }));
-        steps.push(provider(&account.at, ProviderStep::Test { new: staged(&first.at) }));
-    }
-    for (at, holding) in &places {
-        steps.push(store(at, StoreStep::Promote { expect: holding.version.clone() }));
-    }
-    if let Some(account) = account {
-        let new = ValueRef { at: first.at.clone(), slot: Slot::Current };
-        steps.push(provider(&account.at, ProviderStep::Evict { old: old.clone() }));
-        steps.push(provider(&account.at, ProviderStep::Verify { new: Some(new), old }));
-    }
-    for (at, holding) in &places {
-        steps.push(store(at, StoreStep::Retire { replaced: holding.version.clone() }));
-    }
-    steps
-}
-
-fn store(at: &Target, does: StoreStep) -> Step {
-    let (name, effect) = match does {
-        StoreStep::Stage(_) => ("store.stage", Effect::Reversible),
-        StoreStep::Promote { .. } => ("store.promote", Effect::Reversible),
-        StoreStep::Retire { .. } => ("store.retire", Effect::Final),
-    };
-    step(name, effect, at, Does::Store(does))
-}
-
-fn provider(at: &Target, does: ProviderStep) -> Step {
-    let (name, effect) = match does {
-        ProviderStep::Freeze => ("provider.freeze", Effect::Reversible),
-        ProviderStep::Revoke => ("provider.revoke", Effect::Final),
-        ProviderStep::Set { .. } => ("provider.set", Effect::Reversible),
-        ProviderStep::Issue { .. } => ("provider.issue", Effect::Reversible),
-        ProviderStep::Test { .. } => ("provider.test", Effect::ReadOnly),
-        ProviderStep::Evict { .. } => ("provider.evict", Effect::Final),
-        ProviderStep::Verify { .. } => ("provider.verify", Effect::ReadOnly),
-    };
-    step(name, effect, at, Does::Provider(does))
-}
-
-fn step(name: &str, effect: Effect, at: &Target, does: Does) -> Step {
-    Step { id: String::new(), action: ActionName(name.to_owned()), target: at.clone(), does, effect }
 }
 
 fn op(case: Uuid, what: &str) -> Uuid {

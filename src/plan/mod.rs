@@ -4,11 +4,14 @@
 
 mod check;
 mod draft;
+mod period;
 mod policy;
+mod sequence;
 mod step;
 
 pub use draft::{Account, Inputs, Known, draft};
-pub use policy::{Policy, Waiver};
+pub use period::{Period, Rate};
+pub use policy::{Approval, Approver, Decision, Policy, Tier, Waiver, Way};
 pub use step::{Disposition, Does, Plan, Step, Treatment};
 
 #[cfg(test)]

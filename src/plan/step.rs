@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::period::Period;
+use super::policy::Approval;
 use crate::action::{ActionName, Effect, Target};
 use crate::provider::ProviderStep;
 use crate::secret::Fingerprint;
@@ -56,6 +58,18 @@ pub enum Disposition {
         /// Day on which it ends.
         until: String,
     },
+    /// Left to end by itself, as policy decided; open until it was seen dead.
+    LetExpire {
+        /// Day after which it must be dead.
+        by: String,
+    },
+    /// Somebody replaces it by hand, as policy decided; open until it was seen dead.
+    HandOver {
+        /// Who.
+        to: String,
+        /// What that person has to do.
+        todo: String,
+    },
     /// Nobody here can reach it: a person has to act.
     Open {
         /// What the person has to do.
@@ -79,6 +93,15 @@ pub struct Treatment {
     pub disposition: Disposition,
     /// Why it is in the plan: relations to the leaver, places.
     pub why: Vec<String>,
+    /// Class of risk, by policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// Before all other rotations.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub urgent: bool,
+    /// How long the old value goes on working after consumers were given the new one.
+    #[serde(default, skip_serializing_if = "Period::is_zero")]
+    pub grace: Period,
     /// Identity of the operation: staged values carry it, and AWS takes it as `ClientRequestToken`.
     pub op: Uuid,
     /// What is done, one after the other. A step starts when the one before is confirmed.
@@ -89,6 +112,12 @@ impl Treatment {
     /// Whether it changes anything.
     pub fn acts(&self) -> bool {
         !self.steps.is_empty()
+    }
+
+    /// Whether a person has to do something before it can end.
+    pub fn is_open(&self) -> bool {
+        use Disposition::{HandOver, LetExpire, Open};
+        matches!(self.disposition, Open { .. } | HandOver { .. } | LetExpire { .. })
     }
 }
 
@@ -103,6 +132,12 @@ pub struct Plan {
     pub identity: String,
     /// Most treatments that may act without being allowed by name.
     pub cap: usize,
+    /// Treatments that have to work before the other rotations begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub canaries: Vec<String>,
+    /// Who has to agree beside the person who applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// What somebody who approves it should know beside it: waivers that fit nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

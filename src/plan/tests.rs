@@ -111,7 +111,13 @@ fn world(all: &[One], owned: &[(u8, bool, Liveness, bool)], protect: Option<u8>)
         let number = number as u8;
         let fingerprint = print(number);
         let label = format!("credential {number}");
-        world.credentials.push(Known { fingerprint, label, confidence: one.confidence, places: 1 });
+        world.credentials.push(Known {
+            fingerprint,
+            label,
+            kinds: ["password".to_owned(), "generic".to_owned()],
+            confidence: one.confidence,
+            places: 1,
+        });
         let mut tie = |person: &str, leaver: bool, relation: Relation| {
             let (person, reasons) = (person.to_owned(), vec!["a reason".to_owned()]);
             world.exposures.push(Exposure { fingerprint, person, leaver, relation, strength: 1.0, reasons });
@@ -134,7 +140,14 @@ fn world(all: &[One], owned: &[(u8, bool, Liveness, bool)], protect: Option<u8>)
         }
         if let Some((account, settable, liveness)) = &one.account {
             let at = target("issuer", format!("account-{account}"));
-            world.accounts.push(Account { fingerprint, at, liveness: liveness.clone(), settable: *settable });
+            world.accounts.push(Account {
+                fingerprint,
+                at,
+                liveness: liveness.clone(),
+                settable: *settable,
+                issuable: false,
+                overlaps: false,
+            });
         }
         if let Some(good) = one.waiver {
             let until = if good { "2026-11-22" } else { "2026-11-21" }.to_owned();
@@ -216,6 +229,7 @@ proptest! {
                     let verified = treatment.steps.iter().any(|s| matches!(s.does, Does::Provider(ProviderStep::Verify { .. })));
                     prop_assert_eq!(verified, treatment.credential.is_some());
                 }
+                Disposition::LetExpire { .. } | Disposition::HandOver { .. } => prop_assert!(false, "no policy says so"),
                 Disposition::Open { todo } => prop_assert!(!treatment.acts() && todo.len() > 20, "{todo}"),
                 Disposition::AlreadyDead { proof } => prop_assert!(!treatment.acts() && !proof.is_empty()),
                 Disposition::Waived { until, .. } => prop_assert!(!treatment.acts() && until.as_str() >= "2026-11-22"),
@@ -310,4 +324,80 @@ fn an_unsafe_order_is_refused() {
     let mut untested = plan.clone();
     untested.treatments[0].steps.remove(test);
     assert!(untested.check().is_err(), "no test at all");
+}
+
+fn decided(decision: &str, one: One) -> Treatment {
+    let mut world = world(&[one], &[], None);
+    world.policy = toml::from_str(decision).expect("a policy");
+    let plan = world.plan();
+    assert_eq!(plan.check(), Ok(()));
+    plan.treatments[0].clone()
+}
+
+#[test]
+fn policy_decides_how_a_credential_ends() {
+    let kept = || alone(1, Some((1, true, Liveness::Live)));
+    let urgent = decided("[[treat]]\nas = \"emergency-rotate\"", kept());
+    assert!(urgent.urgent && urgent.disposition == Disposition::Rotate && urgent.grace.is_zero());
+    let calm = decided("[[treat]]\nas = \"rotate\"\ngrace = \"24h\"", kept());
+    assert_eq!((calm.urgent, calm.grace.0), (false, 86_400));
+    let killed = decided("[[treat]]\ntargets = [\"store:place-*\"]\nas = \"revoke\"", kept());
+    assert_eq!(killed.disposition, Disposition::Revoke);
+    let expires = decided("[[treat]]\nkinds = [\"pass*\"]\nas = \"let-expire\"\nwithin = \"10d\"", kept());
+    assert_eq!(expires.disposition, Disposition::LetExpire { by: "2026-12-02".to_owned() });
+    assert!(expires.is_open() && !expires.acts());
+    let handed = decided("[[treat]]\nas = \"hand-over\"\nto = \"bob\"", kept());
+    assert!(matches!(handed.disposition, Disposition::HandOver { to, .. } if to == "bob"));
+    let tier = "[[tier]]\nname = \"critical\"\ntargets = [\"issuer:*\"]\n[[treat]]\ntiers = [\"critical\"]\nas = \"emergency-rotate\"";
+    let critical = decided(tier, kept());
+    assert_eq!((critical.tier.as_deref(), critical.urgent), (Some("critical"), true));
+    let other = decided(tier, alone(1, None));
+    assert_eq!((other.tier, other.urgent), (None, false));
+}
+
+#[test]
+fn the_order_of_policy_is_kept_and_canaries_come_first() {
+    let all: Vec<One> = (0..4).map(|n| alone(1, Some((n, true, Liveness::Live)))).collect();
+    let mut world = world(&all, &[], None);
+    world.policy = toml::from_str(
+        "order = [\"store:place-2-*\", \"issuer:account-1\"]\ncanary = 1\n[[treat]]\ntargets = [\"store:place-3-0\"]\nas = \"emergency-rotate\"",
+    )
+    .expect("a policy");
+    let plan = world.plan();
+    let labels: Vec<&str> = plan.treatments.iter().map(|treatment| treatment.label.as_str()).collect();
+    assert_eq!(labels, ["credential 3", "credential 2", "credential 1", "credential 0"]);
+    assert_eq!(plan.canaries, ["c2"], "the urgent one does not wait for anybody and is no canary");
+}
+
+#[test]
+fn an_issuer_that_makes_values_itself_stages_them_before_consumers_see_them() {
+    let mut world = world(&[alone(2, Some((1, false, Liveness::Live)))], &[], None);
+    world.accounts[0].issuable = true;
+    world.accounts[0].overlaps = true;
+    let plan = world.plan();
+    assert_eq!(plan.check(), Ok(()));
+    let steps: Vec<&str> = plan.treatments[0].steps.iter().map(|step| step.action.0.as_str()).collect();
+    assert_eq!(
+        steps,
+        [
+            "provider.issue",
+            "store.stage",
+            "provider.test",
+            "store.promote",
+            "store.promote",
+            "provider.evict",
+            "provider.verify",
+            "store.retire",
+            "store.retire"
+        ]
+    );
+}
+
+#[test]
+fn a_grace_period_that_the_target_cannot_give_is_said() {
+    let mut world = world(&[alone(1, Some((1, true, Liveness::Live)))], &[], None);
+    world.policy = toml::from_str("[[treat]]\nas = \"rotate\"\ngrace = \"24h\"").expect("a policy");
+    assert!(world.plan().notes[0].contains("one value at a time"), "{:?}", world.plan().notes);
+    world.accounts[0].overlaps = true;
+    assert!(world.plan().notes.is_empty());
 }

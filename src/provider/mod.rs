@@ -113,6 +113,16 @@ pub trait Provider: Send + Sync {
         false
     }
 
+    /// Whether new values of the account are made by the issuer itself, beside the old one (a second access key).
+    fn issuable(&self, _at: &Target) -> bool {
+        false
+    }
+
+    /// Whether the old value goes on working beside a new one until it is evicted.
+    fn overlaps(&self, at: &Target) -> bool {
+        self.issuable(at)
+    }
+
     /// The account that this credential belongs to at this provider, if it is one of its own (host, port and database
     /// match, key id exists, token prefix and address match).
     fn recognise<'a>(&'a self, subject: &'a Subject, value: &'a SecretValue) -> Pending<'a, Result<Option<Target>>>;

@@ -26,6 +26,7 @@ pub fn case_text(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
     view.plan.treatments.iter().try_for_each(|treatment| item(view, treatment, out))?;
     others(view, out)?;
     coverage(view, out)?;
+    notes(view, out)?;
     writeln!(out)?;
     summary(view, out)
 }
@@ -49,6 +50,7 @@ pub fn plan_text(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "    {}", view.outcome(treatment).1)?;
         }
     }
+    notes(view, out)?;
     writeln!(out, "\n{} changes, {} allowed at once", view.plan.changes(), view.plan.cap)?;
     writeln!(out, "digest {}", view.plan.digest())
 }
@@ -83,6 +85,19 @@ fn item(view: &CaseView, treatment: &Treatment, out: &mut dyn Write) -> io::Resu
         }
     }
     writeln!(out)
+}
+
+/// What somebody who approves the plan should know beside it.
+fn notes(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
+    view.plan.notes.iter().try_for_each(|note| writeln!(out, "note: {note}"))?;
+    if !view.plan.canaries.is_empty() {
+        writeln!(out, "note: {} go first and have to work before the others begin", view.plan.canaries.join(", "))?;
+    }
+    if let Some(approval) = &view.plan.approval {
+        let names: Vec<&str> = approval.by.iter().map(|one| one.name.as_str()).collect();
+        writeln!(out, "note: {} of these have to approve it: {}", approval.needed, names.join(", "))?;
+    }
+    Ok(())
 }
 
 fn others(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {

@@ -180,7 +180,8 @@ impl CaseView {
             };
         }
         match &treatment.disposition {
-            Disposition::Open { todo } => ("open", todo.clone()),
+            Disposition::Open { todo } | Disposition::HandOver { todo, .. } => ("open", todo.clone()),
+            Disposition::LetExpire { by } => ("open", format!("ends by itself until {by}: confirm after that")),
             Disposition::Waived { waiver, until } => ("waived", format!("waiver {waiver}, until {until}")),
             Disposition::AlreadyDead { proof } => ("closed", format!("its issuer rejects it already: {proof}")),
             _ if self.execution.is_done(treatment) => ("done", "carried out, not confirmed yet".to_owned()),
@@ -208,6 +209,8 @@ fn verb(disposition: &Disposition) -> &'static str {
         Disposition::Rotate => "rotate",
         Disposition::AlreadyDead { .. } => "dead already",
         Disposition::Waived { .. } => "waived",
+        Disposition::LetExpire { .. } => "let expire",
+        Disposition::HandOver { .. } => "hand over",
         Disposition::Open { .. } => "open item",
     }
 }

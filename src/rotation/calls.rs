@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::action::{Action, ActionError, Context, Observed, Receipt};
+use super::limits::Limited;
+use crate::action::{ActionError, Context, Observed, Receipt};
 
 /// How patient the executor is.
 #[derive(Clone, Debug)]
@@ -34,9 +35,10 @@ impl Patience {
     }
 
     /// Looks; a system that is not available is asked again. A look has no effect, so a lost answer is asked for again too.
-    pub(super) async fn observe(&self, action: &dyn Action, cx: &Context<'_>) -> Result<Observed, ActionError> {
+    pub(super) async fn observe(&self, action: &Limited<'_>, cx: &Context<'_>) -> Result<Observed, ActionError> {
         let mut attempt = 0;
         loop {
+            action.turn().await;
             let seen = within(self.deadline, action.observe(cx)).await.unwrap_or_else(|| {
                 let why = format!("no answer within {} s", self.deadline.as_secs());
                 Err(ActionError::Unavailable { why, retry_after: None })
@@ -58,7 +60,7 @@ impl Patience {
     /// answer was lost may still be on its way.
     pub(super) async fn settle(
         &self,
-        action: &dyn Action,
+        action: &Limited<'_>,
         cx: &Context<'_>,
         looks: u32,
     ) -> Result<Observed, ActionError> {
@@ -74,15 +76,17 @@ impl Patience {
     }
 
     /// One try. An answer that does not come in time leaves the outcome unknown.
-    pub(super) async fn apply(&self, action: &dyn Action, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+    pub(super) async fn apply(&self, action: &Limited<'_>, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        action.turn().await;
         within(self.deadline, action.apply(cx)).await.unwrap_or_else(|| Err(self.late()))
     }
 
     /// Takes an effect back; repeated when the system is not available or the answer was lost, because putting back what
     /// was there before twice is the same as once.
-    pub(super) async fn undo(&self, action: &dyn Action, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+    pub(super) async fn undo(&self, action: &Limited<'_>, cx: &Context<'_>) -> Result<Receipt, ActionError> {
         let mut attempt = 0;
         loop {
+            action.turn().await;
             let undone = within(self.deadline, action.undo(cx)).await.unwrap_or_else(|| Err(self.late()));
             let asked = match &undone {
                 Err(ActionError::Unavailable { retry_after, .. }) => *retry_after,
@@ -117,11 +121,11 @@ async fn within<T>(_: Duration, call: impl Future<Output = T>) -> Option<T> {
 }
 
 #[cfg(any(feature = "issuers", feature = "postgres"))]
-async fn sleep(time: Duration) {
+pub(super) async fn sleep(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
 #[cfg(not(any(feature = "issuers", feature = "postgres")))]
-async fn sleep(time: Duration) {
+pub(super) async fn sleep(time: Duration) {
     std::thread::sleep(time);
 }

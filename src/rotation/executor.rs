@@ -47,34 +47,43 @@ pub async fn execute_with(
     };
     let (execution, told) = (&kept, &told);
     // Accounts are frozen first: a session that still lives would read the fresh values.
-    for phase in [0, 1, 2] {
-        let frozen = phase < 2 || unfrozen(plan, execution).is_none();
-        let runs = plan.treatments.iter().filter(|treatment| treatment.acts() && phase_of(treatment) == phase).map(
-            |treatment| {
-                let run = Run { treatment, journal, systems, patience, execution, told, frozen };
-                let undoing = undoing.get(&treatment.id).cloned();
-                async move { run.treat(undoing).await }
-            },
-        );
+    for phase in 0..=LAST {
+        let held = held(plan, execution, phase);
+        let runs = plan.treatments.iter().filter(|one| one.acts() && phase_of(plan, one) == phase).map(|treatment| {
+            let run = Run { treatment, journal, systems, patience, execution, told, held: held.clone() };
+            let undoing = undoing.get(&treatment.id).cloned();
+            async move { run.treat(undoing).await }
+        });
         together(patience.parallel, runs).await?;
     }
     Ok(kept.into_inner().expect("because no thread panics with the lock held"))
 }
 
-fn phase_of(treatment: &Treatment) -> u8 {
+/// Frozen accounts, revocations, urgent rotations, canaries, everything else.
+const LAST: u8 = 4;
+
+fn phase_of(plan: &Plan, treatment: &Treatment) -> u8 {
     match treatment.disposition {
         Disposition::Freeze => 0,
-        Disposition::Rotate => 2,
+        Disposition::Rotate if treatment.urgent => 2,
+        Disposition::Rotate if plan.canaries.contains(&treatment.id) => 3,
+        Disposition::Rotate => LAST,
         _ => 1,
     }
 }
 
-/// A freeze that is not confirmed.
-fn unfrozen<'p>(plan: &'p Plan, execution: &Mutex<Execution>) -> Option<&'p Treatment> {
+/// What has to come before a phase and is not there yet.
+fn held(plan: &Plan, execution: &Mutex<Execution>, phase: u8) -> Option<State> {
     let execution = execution.lock().expect("because no thread panics with the lock held");
-    plan.treatments
-        .iter()
-        .find(|treatment| treatment.disposition == Disposition::Freeze && !execution.is_done(treatment))
+    let unfrozen = |one: &&Treatment| one.disposition == Disposition::Freeze && !execution.is_done(one);
+    if phase > 1 && plan.treatments.iter().any(|one| unfrozen(&one)) {
+        let why = "an account of the leaver is not frozen yet, and would read the new value";
+        return Some(State::Waiting(why.to_owned()));
+    }
+    // A canary in its grace period has shown that the new value works.
+    let works = |one: &Treatment| matches!(execution.blocked(one), None | Some((_, Some(State::NotYet(_)))));
+    let silent = plan.treatments.iter().find(|one| plan.canaries.contains(&one.id) && !works(one));
+    silent.filter(|_| phase == LAST).map(|canary| State::NotYet(format!("{} goes first and is not done", canary.id)))
 }
 
 /// Runs futures to their end, at most `limit` at a time, in order. Stops at the first error: it means that the log is gone.

@@ -64,6 +64,17 @@ impl<'a> Journal<'a> {
         Ok(unfinished)
     }
 
+    /// When a step was first confirmed.
+    pub(super) fn confirmed_at(&self, step: &Step) -> Result<Option<jiff::Timestamp>> {
+        let of_step = |entry: &crate::audit::Entry| {
+            entry.kind == "outcome"
+                && entry.data["plan"].as_str() == Some(&self.plan)
+                && entry.data["step"].as_str() == Some(&step.id)
+                && state(&entry.kind, &entry.data) == Some(State::Confirmed)
+        };
+        Ok(self.log.entries()?.iter().find(|entry| of_step(entry)).and_then(|entry| entry.time.parse().ok()))
+    }
+
     /// Before taking back what came before a refused step: synced when this returns.
     pub(super) fn undoing(&self, treatment: &Treatment, step: &Step, why: &str) -> Result<()> {
         let data = json!({ "plan": self.plan, "treatment": treatment.id, "step": step.id, "why": why });

@@ -11,6 +11,7 @@
 mod calls;
 mod executor;
 mod journal;
+mod limits;
 mod state;
 mod systems;
 mod treat;
@@ -18,5 +19,6 @@ mod treat;
 pub use calls::Patience;
 pub use executor::{Tell, execute, execute_with};
 pub use journal::Journal;
+pub use limits::Limits;
 pub use state::{Execution, State};
 pub use systems::Systems;

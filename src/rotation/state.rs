@@ -1,6 +1,7 @@
 //! Where a step is, and what became of a plan.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub enum State {
     Unknown(String),
     /// The system is not available; applying again later may work.
     Waiting(String),
+    /// Something has to pass first that takes time: a grace period, a canary.
+    NotYet(String),
     /// A person has to act, or the plan does not fit any more.
     Stuck(String),
 }
@@ -40,6 +43,21 @@ impl State {
             ActionError::Unavailable { why, .. } => Self::Waiting(why),
             ActionError::Conflict(why) => Self::Stuck(format!("{why}: plan again")),
             ActionError::Stuck(why) => Self::Stuck(why),
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Intended => f.write_str("begun, outcome not known"),
+            Self::Confirmed => f.write_str("done"),
+            Self::Undone(why) => write!(f, "taken back: {why}"),
+            Self::Failed(why) => write!(f, "refused: {why}"),
+            Self::Unknown(why) => write!(f, "outcome not known: {why}"),
+            Self::Waiting(why) => write!(f, "not available: {why}"),
+            Self::NotYet(why) => write!(f, "not yet: {why}"),
+            Self::Stuck(why) => write!(f, "needs a person: {why}"),
         }
     }
 }

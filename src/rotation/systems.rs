@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::Limits;
+use super::limits::Limited;
 use crate::action::{Action, ActionError, Pending, Slot, Target, ValueRef, Values};
 use crate::plan::{Does, Step};
 use crate::provider::Provider;
@@ -17,6 +19,8 @@ pub struct Systems {
     pub providers: Vec<Box<dyn Provider>>,
     /// Values found in text or read from stores in this run; never written anywhere.
     pub found: HashMap<Fingerprint, SecretValue>,
+    /// How fast they may be asked.
+    pub limits: Limits,
 }
 
 impl Systems {
@@ -48,6 +52,11 @@ impl Systems {
                 action.ok_or_else(|| ActionError::Stuck(format!("{} cannot do {}", provider.label(), step.action)))
             }
         }
+    }
+
+    /// The action behind a step, called no faster than its system may be asked.
+    pub(super) fn limited<'a>(&'a self, step: &'a Step) -> Result<Limited<'a>, ActionError> {
+        Ok(Limited { action: self.action(step)?, bucket: self.limits.of(&step.target.system) })
     }
 
     /// Asks every system of a step whether we may do it.

@@ -1,11 +1,14 @@
 //! One treatment on its way: its steps one after the other, each observed, logged as intended, applied, observed again.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use tracing::info;
 
+use super::limits::Limited;
 use super::{Execution, Journal, Patience, State, Systems};
-use crate::action::{Action, ActionError, Context, Effect, Observed, Receipt, Retry};
+use crate::action::{ActionError, Context, Effect, Observed, Receipt, Retry};
+use crate::clock;
 use crate::error::Result;
 use crate::plan::{Does, Step, Treatment};
 use crate::provider::ProviderStep;
@@ -25,8 +28,8 @@ pub(super) struct Run<'r> {
     pub(super) patience: &'r Patience,
     pub(super) execution: &'r Mutex<Execution>,
     pub(super) told: &'r (dyn Fn(&Treatment, &Step, &State) + Sync),
-    /// Whether every account that was to be frozen is.
-    pub(super) frozen: bool,
+    /// What has to come first and is not there yet.
+    pub(super) held: Option<State>,
 }
 
 /// How far a treatment came.
@@ -64,6 +67,8 @@ impl Run<'_> {
             }
             let before = match self.gate(at, step, tested).await {
                 Ok(()) => None,
+                // What may have been done stays in doubt, whatever keeps us from looking.
+                Err(state) if self.in_doubt(step) => Some((State::Unknown(format!("{state}")), Receipt::default())),
                 Err(state) => Some((state, Receipt::default())),
             };
             let (state, receipt) = match before {
@@ -87,22 +92,22 @@ impl Run<'_> {
 
     /// What must hold before a step although its turn has come.
     async fn gate(&self, at: usize, step: &Step, tested: bool) -> Result<(), State> {
-        if !self.frozen {
-            let why = "an account of the leaver is not frozen yet, and would read the new value";
-            return Err(State::Waiting(why.to_owned()));
+        if let Some(held) = &self.held {
+            return Err(held.clone());
         }
         let earlier = &self.treatment.steps[..at];
         if matches!(step.does, Does::Provider(ProviderStep::Set { .. })) {
             // The last look before the target changes: has anybody else changed what consumers read?
             for later in self.treatment.steps[at..].iter().filter(|step| is_promote(step)) {
-                let action = self.systems.action(later).map_err(State::of)?;
+                let action = self.systems.limited(later).map_err(State::of)?;
                 if let Observed::Conflict(why) =
-                    self.patience.observe(action.as_ref(), &self.context()).await.map_err(State::of)?
+                    self.patience.observe(&action, &self.context()).await.map_err(State::of)?
                 {
                     return Err(State::Failed(format!("{why}: plan again")));
                 }
             }
         }
+        self.grace(step)?;
         // Once something final happened there is nothing to hold back any more.
         let first = !earlier.iter().any(|step| step.effect == Effect::Final);
         if step.effect == Effect::Final
@@ -110,9 +115,9 @@ impl Run<'_> {
             && !tested
             && let Some(test) = earlier.iter().find(|step| is_test(step))
         {
-            let action = self.systems.action(test).map_err(State::of)?;
+            let action = self.systems.limited(test).map_err(State::of)?;
             // After the promotion the tested value is the current one; the staged one is still there until it is retired.
-            if let Err(error) = self.patience.apply(action.as_ref(), &self.context()).await {
+            if let Err(error) = self.patience.apply(&action, &self.context()).await {
                 return Err(match State::of(error) {
                     State::Failed(why) => State::Stuck(format!("the new value does not work any more ({why})")),
                     other => other,
@@ -122,12 +127,29 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Before the old value ends: consumers had the time that policy grants them.
+    fn grace(&self, step: &Step) -> Result<(), State> {
+        let evicts = matches!(step.does, Does::Provider(ProviderStep::Evict { .. }));
+        if !evicts || self.treatment.grace.is_zero() {
+            return Ok(());
+        }
+        let promoted = self.treatment.steps.iter().filter(|step| is_promote(step));
+        let last = promoted.filter_map(|step| self.journal.confirmed_at(step).ok().flatten()).max();
+        let Some(last) = last else { return Ok(()) };
+        let grace = Duration::from_secs(self.treatment.grace.0);
+        let end = last.checked_add(grace).unwrap_or(last);
+        if clock::now() >= end {
+            return Ok(());
+        }
+        Err(State::NotYet(format!("the old value goes on working until {end} (grace {})", self.treatment.grace)))
+    }
+
     async fn step(&self, step: &Step) -> Result<(State, Receipt)> {
-        let action = match self.systems.action(step) {
+        let action = match self.systems.limited(step) {
             Ok(action) => action,
             Err(error) => return Ok((State::of(error), Receipt::default())),
         };
-        let action = action.as_ref();
+        let action = &action;
         if action.effect() > step.effect {
             let why = format!("{} would be more final than the plan says: plan again", action.name());
             return Ok((State::Stuck(why), Receipt::default()));
@@ -135,7 +157,7 @@ impl Run<'_> {
         let cx = self.context();
         let mut attempt = 0;
         // Nobody knows whether the last run's request arrived.
-        let mut in_doubt = matches!(self.state(step), Some(State::Intended | State::Unknown(_)));
+        let mut in_doubt = self.in_doubt(step);
         loop {
             let seen = if in_doubt {
                 self.patience.settle(action, &cx, LOOKS_IN_DOUBT).await
@@ -143,6 +165,10 @@ impl Run<'_> {
                 self.patience.observe(action, &cx).await
             };
             match seen {
+                Err(error) if in_doubt => {
+                    let why = format!("it may have been done, and nobody could look: {error}");
+                    return Ok((State::Unknown(why), Receipt::default()));
+                }
                 Err(error) => return Ok((State::of(error), Receipt::default())),
                 Ok(Observed::Conflict(why)) => return Ok((self.conflict(step, why), Receipt::default())),
                 Ok(Observed::Done(receipt)) => return Ok((State::Confirmed, receipt)),
@@ -190,7 +216,7 @@ impl Run<'_> {
     }
 
     /// Looks after an effect: what was accepted is not done before it can be seen.
-    async fn confirmed(&self, action: &dyn Action, cx: &Context<'_>, receipt: Receipt) -> (State, Receipt) {
+    async fn confirmed(&self, action: &Limited<'_>, cx: &Context<'_>, receipt: Receipt) -> (State, Receipt) {
         if action.effect() == Effect::ReadOnly {
             return (State::Confirmed, receipt);
         }
@@ -210,8 +236,8 @@ impl Run<'_> {
             if !self.state(step).is_some_and(|state| state.is_confirmed()) {
                 continue;
             }
-            let undone = match self.systems.action(step) {
-                Ok(action) => self.patience.undo(action.as_ref(), &self.context()).await,
+            let undone = match self.systems.limited(step) {
+                Ok(action) => self.patience.undo(&action, &self.context()).await,
                 Err(error) => Err(error),
             };
             match undone {
@@ -257,6 +283,10 @@ impl Run<'_> {
         matches!(refused.does, Does::Provider(ProviderStep::Set { .. } | ProviderStep::Test { .. }))
             && self.treatment.steps.iter().any(made)
             && !matches!(self.state(refused), Some(State::Undone(why)) if why.ends_with("plan again"))
+    }
+
+    fn in_doubt(&self, step: &Step) -> bool {
+        matches!(self.state(step), Some(State::Intended | State::Unknown(_)))
     }
 
     fn context(&self) -> Context<'_> {

@@ -203,8 +203,9 @@ pub(super) async fn accounts(
                 Ok(Some(at)) => {
                     let liveness = provider.validate(&at, &credential.value).await;
                     credential.liveness = Some(liveness.clone());
-                    let settable = provider.settable(&at);
-                    accounts.push(Account { fingerprint: credential.fingerprint, at, liveness, settable });
+                    let (settable, issuable) = (provider.settable(&at), provider.issuable(&at));
+                    let (fingerprint, overlaps) = (credential.fingerprint, provider.overlaps(&at));
+                    accounts.push(Account { fingerprint, at, liveness, settable, issuable, overlaps });
                     break;
                 }
                 Ok(None) => {}
@@ -257,6 +258,7 @@ pub(super) fn labels(credentials: &[Credential], rules: &RuleSet) -> Vec<Known> 
         .map(|credential| Known {
             fingerprint: credential.fingerprint,
             label: label(credential),
+            kinds: [credential.kind.clone(), credential.rule.clone()],
             confidence: credential.confidence,
             places: credential.findings.len(),
         })

@@ -3,6 +3,7 @@
 //! identity → needles from the stores → matches → credentials → exposures → holdings → liveness → plan, sealed. A sweep ends
 //! there and has changed nothing. [`apply`] carries the approved plan out, [`confirm()`] asks again.
 
+mod approve;
 mod gather;
 mod remember;
 mod rescan;
@@ -15,7 +16,7 @@ use serde_json::json;
 
 use crate::action::{ValueRef, wait};
 use crate::attribution;
-use crate::audit::Signer;
+use crate::audit::{Log, Signer};
 use crate::case::{Case, Findings, Place, Record, Request};
 use crate::clock;
 use crate::config::{self, Config, Home};
@@ -25,12 +26,14 @@ use crate::error::{Error, Result};
 use crate::finding::{self, Credential};
 use crate::identity;
 use crate::ledger;
-use crate::plan::{self, Disposition, Inputs, Plan, Step, Treatment};
+use crate::plan::{self, Inputs, Plan, Step, Treatment};
 use crate::provider::ProviderStep;
 use crate::rotation::{self, Execution, Journal, State, Systems};
 use crate::rule::RuleSet;
 use crate::secret::{Fingerprint, Fingerprinter};
 use crate::source::{self, OpenOptions, Progress, Source};
+
+pub use approve::sign as approve;
 
 /// What a sweep is asked for.
 #[derive(Clone, Debug)]
@@ -202,7 +205,7 @@ pub fn apply(
 ) -> Result<(Plan, Execution)> {
     let mut at = reopen(dir, home)?;
     let sealed = at.plan.digest();
-    approve(&at.plan, &sealed, digest, allow)?;
+    allowed(&at.plan, digest, allow, at.case.log())?;
     let journal_digest = sealed.clone();
     let begun = Execution { steps: Journal::new(at.case.log(), &journal_digest).states()? };
     if begun.steps.is_empty() {
@@ -223,19 +226,16 @@ pub fn apply(
     Ok((at.plan, execution))
 }
 
-fn approve(plan: &Plan, sealed: &str, digest: &str, allow: Option<usize>) -> Result<()> {
-    if digest.len() < 12 || !sealed.starts_with(&digest.to_lowercase()) {
-        return Err(Error::user("the digest is not that of this case's plan")
-            .still("Nothing was changed.")
-            .next("`offkey plan --case DIR` shows the plan and its digest; read it before you approve it."));
-    }
+/// Whether this plan may be carried out: the digest fits, the cap is kept, those who have to agree did.
+fn allowed(plan: &Plan, digest: &str, allow: Option<usize>, log: &Log) -> Result<()> {
+    approve::fits(&plan.digest(), digest)?;
     let (changes, cap) = (plan.changes(), allow.unwrap_or(plan.cap));
     if changes > cap {
         return Err(Error::user(format!("the plan changes {changes} things, the policy allows {cap} at once"))
             .still("Nothing was changed.")
             .next(format!("If that is right, pass --allow {changes}.")));
     }
-    Ok(())
+    approve::check(plan, log)
 }
 
 /// Asks every system beforehand whether it will let us: a refusal in the middle costs more than one before the start.
@@ -288,16 +288,11 @@ pub fn confirm(dir: &Path, home: &Home) -> Result<(Plan, Verdict)> {
 
 /// How many items of a plan wait for a person.
 pub fn open_items(plan: &Plan) -> usize {
-    plan.treatments.iter().filter(|t| matches!(t.disposition, Disposition::Open { .. })).count()
+    plan.treatments.iter().filter(|treatment| treatment.is_open()).count()
 }
 
 /// Needles and options of one scan are shared between sweep and second look.
-fn detector(
-    systems: &Systems,
-    config: &Config,
-    log: &crate::audit::Log,
-    fingerprinter: &Fingerprinter,
-) -> Result<Detector> {
+fn detector(systems: &Systems, config: &Config, log: &Log, fingerprinter: &Fingerprinter) -> Result<Detector> {
     let needles: Vec<Needle> = wait(gather::held(systems, log, fingerprinter))?.needles();
     Detector::new(Arc::clone(&RuleSet::builtin()), needles, Options { min_confidence: config.policy.min_confidence })
 }

@@ -14,6 +14,7 @@ mod lab;
 mod openbao_access;
 #[cfg(feature = "vault")]
 mod openbao_kv;
+mod policy;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reports;

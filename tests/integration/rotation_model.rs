@@ -535,12 +535,20 @@ fn setting(company: &[Generated], accounts_to_freeze: usize, faults: &[(usize, u
                 consumers: Vec::new(),
             });
         }
-        known.push(Known { fingerprint, label: format!("credential {number}"), confidence: 1.0, places: 1 });
+        known.push(Known {
+            fingerprint,
+            label: format!("credential {number}"),
+            kinds: ["password".to_owned(), "generic".to_owned()],
+            confidence: 1.0,
+            places: 1,
+        });
         accounts.push(Account {
             fingerprint,
             at: target("model-issuer", account),
             liveness: Liveness::Live,
             settable: rotated,
+            issuable: false,
+            overlaps: credential.overlap,
         });
         exposures.push(Exposure {
             fingerprint,
@@ -585,6 +593,7 @@ impl Setting {
             stores: vec![Box::new(ModelStore(Arc::clone(&self.world)))],
             providers: vec![Box::new(ModelProvider(Arc::clone(&self.world)))],
             found: self.found.clone(),
+            ..Systems::default()
         }
     }
 
@@ -733,4 +742,30 @@ fn every_fault_at_every_call_ends_in_a_legal_state() {
             setting.judge(&execution, hostile);
         }
     }
+}
+
+/// Policy grants the consumers of a target with two slots a second: both values work until it is over, then the old one ends.
+#[test]
+fn the_old_value_lives_through_its_grace_period_and_no_longer() {
+    let mut setting = setting(&[Generated { places: 1, overlap: true }], 0, &[]);
+    setting.plan.treatments[0].grace = "1s".parse().expect("a period");
+    let old = setting.found.values().next().expect("a value").expose_str().expect("text").to_owned();
+    let first = setting.apply().expect("nobody dies");
+    let Some((step, Some(State::NotYet(why)))) = first.blocked(&setting.plan.treatments[0]) else {
+        panic!("{first:?}");
+    };
+    assert!(step.action.0 == "provider.evict" && why.contains("grace"), "{why}");
+    {
+        let world = setting.world.lock().expect("lock");
+        let values = &world.accounts["account-0"].values;
+        assert!(values.contains(&old) && values.contains(&world.places["place-0-0"].current), "{values:?}");
+    }
+    let late = std::time::Instant::now() + Duration::from_secs(60);
+    let mut execution = first;
+    while !execution.is_done(&setting.plan.treatments[0]) {
+        assert!(std::time::Instant::now() < late, "{execution:?}");
+        std::thread::sleep(Duration::from_millis(100));
+        execution = setting.apply().expect("nobody dies");
+    }
+    setting.judge(&execution, false);
 }

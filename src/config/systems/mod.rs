@@ -46,6 +46,17 @@ macro_rules! tables {
         }
 
         impl $entry {
+            /// The name that the person gave.
+            pub(super) fn name(&self) -> &str {
+                match self {
+                    $(
+                        $(#[cfg(feature = $feature)])?
+                        Self::$kind(table) => table.name(),
+                        $(#[cfg(not(feature = $feature))] Self::$kind(table) => &table.name,)?
+                    )+
+                }
+            }
+
             /// Name, and the secret that offkey works with there.
             pub(super) fn own(&self) -> Option<(&str, &SecretSource)> {
                 match self {

@@ -1,0 +1,80 @@
+//! The steps of each way to end, in the order that keeps consumers working.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::draft::Account;
+use super::policy::Policy;
+use super::step::{Does, Step};
+use crate::action::{ActionName, Effect, Slot, Target, ValueRef};
+use crate::provider::ProviderStep;
+use crate::store::{Holding, StoreStep, Supply};
+
+/// Kill at the issuer → see it dead.
+pub(super) fn revoke(account: &Account, old: ValueRef) -> Vec<Step> {
+    vec![provider(&account.at, ProviderStep::Revoke), provider(&account.at, ProviderStep::Verify { new: None, old })]
+}
+
+/// Create pending → set → test → promote everywhere → evict → verify → retire everywhere. The old value is needed for the
+/// last probe, so old versions are destroyed after it. An issuer that makes the values itself stages the first one.
+pub(super) fn rotate(policy: &Policy, holdings: &[&Holding], account: Option<&Account>, op: Uuid) -> Vec<Step> {
+    // One staged value a place: two fields of one entry that hold the same value are two places.
+    let places: BTreeMap<&Target, &&Holding> = holdings.iter().map(|h| (&h.at, h)).collect();
+    let first = holdings[0];
+    let staged = |at: &Target| ValueRef { at: at.clone(), slot: Slot::Staged(op) };
+    let old = ValueRef { at: first.at.clone(), slot: Slot::Version(first.version.clone()) };
+    let made = Supply::Generate { length: policy.length, alphabet: policy.alphabet.clone() };
+    let issuing = account.filter(|account| !account.settable && account.issuable);
+    let mut steps = vec![match issuing {
+        Some(account) => provider(&account.at, ProviderStep::Issue { into: staged(&first.at) }),
+        None => store(&first.at, StoreStep::Stage(made)),
+    }];
+    for at in places.keys().filter(|at| ***at != first.at) {
+        steps.push(store(at, StoreStep::Stage(Supply::Copy(staged(&first.at)))));
+    }
+    if let Some(account) = account {
+        if issuing.is_none() {
+            steps.push(provider(&account.at, ProviderStep::Set { new: staged(&first.at), old: old.clone() }));
+        }
+        steps.push(provider(&account.at, ProviderStep::Test { new: staged(&first.at) }));
+    }
+    for (at, holding) in &places {
+        steps.push(store(at, StoreStep::Promote { expect: holding.version.clone() }));
+    }
+    if let Some(account) = account {
+        let new = ValueRef { at: first.at.clone(), slot: Slot::Current };
+        steps.push(provider(&account.at, ProviderStep::Evict { old: old.clone() }));
+        steps.push(provider(&account.at, ProviderStep::Verify { new: Some(new), old }));
+    }
+    for (at, holding) in &places {
+        steps.push(store(at, StoreStep::Retire { replaced: holding.version.clone() }));
+    }
+    steps
+}
+
+fn store(at: &Target, does: StoreStep) -> Step {
+    let (name, effect) = match does {
+        StoreStep::Stage(_) => ("store.stage", Effect::Reversible),
+        StoreStep::Promote { .. } => ("store.promote", Effect::Reversible),
+        StoreStep::Retire { .. } => ("store.retire", Effect::Final),
+    };
+    step(name, effect, at, Does::Store(does))
+}
+
+pub(super) fn provider(at: &Target, does: ProviderStep) -> Step {
+    let (name, effect) = match does {
+        ProviderStep::Freeze => ("provider.freeze", Effect::Reversible),
+        ProviderStep::Revoke => ("provider.revoke", Effect::Final),
+        ProviderStep::Set { .. } => ("provider.set", Effect::Reversible),
+        ProviderStep::Issue { .. } => ("provider.issue", Effect::Reversible),
+        ProviderStep::Test { .. } => ("provider.test", Effect::ReadOnly),
+        ProviderStep::Evict { .. } => ("provider.evict", Effect::Final),
+        ProviderStep::Verify { .. } => ("provider.verify", Effect::ReadOnly),
+    };
+    step(name, effect, at, Does::Provider(does))
+}
+
+fn step(name: &str, effect: Effect, at: &Target, does: Does) -> Step {
+    Step { id: String::new(), action: ActionName(name.to_owned()), target: at.clone(), does, effect }
+}

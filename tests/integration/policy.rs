@@ -1,0 +1,115 @@
+//! What the organisation decided beforehand holds when the program runs: who approves, what goes first, what is handed over.
+
+use std::fs;
+
+use offkey::clock;
+use offkey::plan::{Disposition, Plan};
+
+use crate::crash::{Office, text, told};
+
+fn with_policy(policy: &str) -> Office {
+    let office = Office::open();
+    let path = office.path("offkey.toml");
+    let config = fs::read_to_string(&path).expect("readable");
+    fs::write(&path, format!("{config}\n{policy}")).expect("written");
+    office
+}
+
+fn plan(office: &Office) -> Plan {
+    serde_json::from_slice(&fs::read(office.path("case/plan.json")).expect("a plan")).expect("a plan")
+}
+
+#[test]
+fn a_plan_that_wants_approvals_is_carried_out_only_with_them() {
+    let office = Office::open();
+    let shown = office.offkey(&["approve", "--show-key"], None);
+    let key = String::from_utf8_lossy(&shown.stdout).trim().to_owned();
+    assert_eq!(key.len(), 16, "{}", told(&shown));
+    let config = fs::read_to_string(office.path("offkey.toml")).expect("readable");
+    let approval = format!("[policy.approval]\nneeded = 1\nby = [{{ name = \"Bob Tanaka\", key = \"{key}\" }}]\n");
+    fs::write(office.path("offkey.toml"), format!("{config}\n{approval}")).expect("written");
+    let digest = office.sweep();
+    let early = office.apply(&digest);
+    assert_eq!(early.status.code(), Some(2), "{}", told(&early));
+    assert!(told(&early).contains("Bob Tanaka"), "{}", told(&early));
+    let stranger = office.offkey(&["approve", "--case", "case", "--digest", &digest, "--home", "stranger"], None);
+    assert_eq!(stranger.status.code(), Some(2), "{}", told(&stranger));
+    assert!(office.accepts("shop", text(&office.old["shop"])), "nothing was changed");
+    let approved = office.offkey(&["approve", "--case", "case", "--digest", &digest], None);
+    assert_eq!(approved.status.code(), Some(0), "{}", told(&approved));
+    let applied = office.apply(&digest);
+    assert_eq!(applied.status.code(), Some(0), "{}", told(&applied));
+    let verified = office.offkey(&["audit", "verify", "case"], None);
+    assert_eq!(verified.status.code(), Some(0), "{}", told(&verified));
+}
+
+#[test]
+fn nothing_follows_a_canary_that_does_not_work() {
+    let billing = |office: &Office| format!("files:{}#password", office.path("stores/billing.json").display());
+    let office = Office::open();
+    let config = fs::read_to_string(office.path("offkey.toml")).expect("readable");
+    let order = format!("[policy]\norder = [\"{}\"]\ncanary = 1\n", billing(&office));
+    fs::write(office.path("offkey.toml"), format!("{config}\n{order}")).expect("written");
+    let digest = office.sweep();
+    let before = office.stores();
+    // Somebody changed the canary behind the plan: it is called off.
+    let by_hand = clock::new_password(26, b"abcdefghijkmnopqrstuvwxyz23456789");
+    let changed = before["billing.json"].replace(text(&office.old["billing"]), text(&by_hand));
+    fs::write(office.path("stores/billing.json"), &changed).expect("written");
+    office.server.enrol("billing", None, &by_hand).expect("enrolled");
+    let applied = office.apply(&digest);
+    assert_eq!(applied.status.code(), Some(11), "{}", told(&applied));
+    assert!(told(&applied).contains("goes first and is not done"), "{}", told(&applied));
+    assert_eq!(office.stores()["shop.env"], before["shop.env"], "the shop's password waits for the canary");
+    assert!(office.accepts("shop", text(&office.old["shop"])));
+}
+
+#[test]
+fn what_is_handed_over_or_left_to_expire_keeps_the_case_open_until_it_is_seen_dead() {
+    let office = with_policy(
+        "[[policy.treat]]\ntargets = [\"keyring:role:shop\"]\nas = \"hand-over\"\nto = \"Bob Tanaka\"\n\
+         [[policy.treat]]\ntargets = [\"keyring:role:billing\"]\nas = \"let-expire\"\nwithin = \"3d\"\n",
+    );
+    let digest = office.sweep();
+    let plan = plan(&office);
+    let endings: Vec<_> = plan.treatments.iter().map(|treatment| &treatment.disposition).collect();
+    assert!(
+        endings.iter().any(|one| matches!(one, Disposition::HandOver { to, .. } if to == "Bob Tanaka")),
+        "{endings:?}"
+    );
+    assert!(endings.iter().any(|one| matches!(one, Disposition::LetExpire { .. })), "{endings:?}");
+    let applied = office.apply(&digest);
+    assert_eq!(applied.status.code(), Some(11), "items are open: {}", told(&applied));
+    assert!(office.accepts("shop", text(&office.old["shop"])), "neither was touched");
+    assert_eq!(office.confirm().status.code(), Some(11));
+    for account in ["shop", "billing"] {
+        let other = clock::new_password(24, b"abcdefghijkmnopqrstuvwxyz23456789");
+        office.server.enrol(account, None, &other).expect("enrolled");
+    }
+    let confirmed = office.confirm();
+    assert_eq!(confirmed.status.code(), Some(0), "{}", told(&confirmed));
+}
+
+#[test]
+fn a_waiver_that_ended_or_fits_nothing_is_never_silent() {
+    let waiver = |id: &str, fingerprint: &str, until: &str| {
+        format!(
+            "[[waiver]]\nid = \"{id}\"\nfingerprint = \"{fingerprint}\"\nowner = \"bob\"\nreason = \"r\"\nuntil = \"{until}\"\n"
+        )
+    };
+    let office = Office::open();
+    office.sweep();
+    let shop = plan(&office).treatments.iter().find_map(|one| {
+        one.steps.iter().any(|step| step.target.locator == "role:shop").then_some(one.credential).flatten()
+    });
+    let shop = shop.expect("the shop's password is in the plan").to_string();
+    let config = fs::read_to_string(office.path("offkey.toml")).expect("readable");
+    let nothing = format!("fp:{}", "0".repeat(32));
+    let waivers = waiver("over", &shop, "2020-01-01") + &waiver("astray", &nothing, "2999-01-01");
+    fs::write(office.path("offkey.toml"), format!("{config}\n{waivers}")).expect("written");
+    fs::remove_dir_all(office.path("case")).expect("removed");
+    office.sweep();
+    let shown = office.offkey(&["plan", "--case", "case"], None);
+    assert!(told(&shown).contains("its waiver over ended on 2020-01-01"), "{}", told(&shown));
+    assert!(told(&shown).contains("the waiver astray of bob fits nothing"), "{}", told(&shown));
+}
