@@ -60,6 +60,12 @@ pub(super) enum Command {
     Approve(ApproveArgs),
     /// Carry out the approved plan of a case; after a crash, run it again
     Apply(ApplyArgs),
+    /// Show where each item of a case is, and what to do next
+    Status(StatusArgs),
+    /// Go on with an apply that was cut off or had to wait
+    Resume(CaseArgs),
+    /// Take back what was begun, as long as no consumer was given a new value
+    Undo(UndoArgs),
     /// Ask again, independently: old values dead, new ones live, text clean
     Confirm(ConfirmArgs),
     /// Write the report of a case
@@ -263,6 +269,28 @@ pub(super) struct ApproveArgs {
     /// Only print the id of your key.
     #[arg(long)]
     pub(super) show_key: bool,
+}
+
+/// `offkey status`
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// The case.
+    #[command(flatten)]
+    pub(super) case: CaseArgs,
+    /// For programs: one JSON object an item and line.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `offkey undo`
+#[derive(Debug, Args)]
+pub(super) struct UndoArgs {
+    /// The case.
+    #[command(flatten)]
+    pub(super) case: CaseArgs,
+    /// Items to take back, as `offkey status` names them (default: all that were begun).
+    #[arg(value_name = "ITEM")]
+    pub(super) items: Vec<String>,
 }
 
 /// `offkey confirm`

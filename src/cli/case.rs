@@ -11,9 +11,9 @@ use crate::audit;
 use crate::config::Home;
 use crate::confirm::Verdict;
 use crate::error::{Error, Result};
-use crate::plan::Plan;
+use crate::plan::{Plan, Step, Treatment};
 use crate::report::{self, CaseView};
-use crate::rotation::State;
+use crate::rotation::{Execution, State};
 use crate::source::{Coverage, OpenOptions, Progress};
 use crate::sweep::{self, Ask};
 
@@ -78,40 +78,53 @@ pub(super) fn approve(args: &ApproveArgs, home: &Home, ui: Ui) -> Result<Exit> {
 
 /// `offkey apply`
 pub(super) fn apply(args: &ApplyArgs, home: &Home, ui: Ui) -> Result<Exit> {
-    let (plan, execution) =
-        sweep::apply(&args.case.case, &args.digest, args.allow, home, &mut |treatment, step, state| {
-            ui.note(format!("{}  {} {}: {}", treatment.id, step.action, step.target, state));
-        })?;
+    let mut tell = teller(ui);
+    let (plan, execution) = sweep::apply(&args.case.case, &args.digest, args.allow, home, &mut tell)?;
+    Ok(carried_out(&args.case.case, &plan, &execution, ui))
+}
+
+/// `offkey resume`
+pub(super) fn resume(args: &CaseArgs, home: &Home, ui: Ui) -> Result<Exit> {
+    let mut tell = teller(ui);
+    let (plan, execution) = sweep::resume(&args.case, home, &mut tell)?;
+    Ok(carried_out(&args.case, &plan, &execution, ui))
+}
+
+/// Says of every step how it ended.
+fn teller(ui: Ui) -> impl FnMut(&Treatment, &Step, &State) + Send {
+    let mut ended = 0;
+    move |treatment, step, state| {
+        ended += 1;
+        ui.note(format!("{ended:>4}  {}  {} {}: {state}", treatment.id, step.action, step.target));
+    }
+}
+
+/// What is left to do after a run, and the exit code that says so.
+fn carried_out(case: &Path, plan: &Plan, execution: &Execution, ui: Ui) -> Exit {
     let undone: Vec<_> = plan.treatments.iter().filter(|treatment| !execution.is_done(treatment)).collect();
     for treatment in &undone {
         if let Some((step, Some(state))) = execution.blocked(treatment) {
-            ui.warn(format!(
-                "{} ({}) stopped at {} {}: {}",
-                treatment.id, treatment.label, step.id, step.action, state
-            ));
+            ui.warn(format!("{} ({}) stopped at {} {}: {state}", treatment.id, treatment.label, step.id, step.action));
         }
     }
     let unknown =
         undone.iter().any(|t| matches!(execution.blocked(t), Some((_, Some(State::Unknown(_) | State::Intended)))));
     let waiting = undone.iter().any(|t| matches!(execution.blocked(t), Some((_, Some(State::Waiting(_))))));
-    let case = args.case.case.display();
+    let shown = case.display();
     let next = if undone.is_empty() {
-        format!("offkey confirm --case {case}")
+        format!("offkey confirm --case {shown}")
     } else {
-        "apply again with the same digest".to_owned()
+        format!("offkey status --case {shown} tells what each of the others needs")
     };
-    ui.note(format!(
-        "{} of {} treatments are done. Next: {next}",
-        plan.treatments.len() - undone.len(),
-        plan.treatments.len()
-    ));
-    Ok(match (undone.is_empty(), unknown, waiting) {
-        (true, ..) if sweep::open_items(&plan) == 0 => Exit::Clean,
+    let (done, all) = (plan.treatments.len() - undone.len(), plan.treatments.len());
+    ui.note(format!("{done} of {all} treatments are done. Next: {next}"));
+    match (undone.is_empty(), unknown, waiting) {
+        (true, ..) if sweep::open_items(plan) == 0 => Exit::Clean,
         (true, ..) => Exit::Open,
         (_, true, _) => Exit::Unknown,
         (_, _, true) => Exit::Remote,
         _ => Exit::Open,
-    })
+    }
 }
 
 /// `offkey confirm`
@@ -162,7 +175,7 @@ pub(super) fn verify(case: &Path, key: Option<&str>) -> Result<Exit> {
     Ok(Exit::Clean)
 }
 
-fn print(render: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
+pub(super) fn print(render: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     super::ended_early(render(&mut out).and_then(|()| out.flush()))
 }

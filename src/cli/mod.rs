@@ -12,6 +12,7 @@ mod init;
 mod ledger;
 mod listing;
 mod pipeline;
+mod progress;
 mod rules;
 mod scan;
 mod ui;
@@ -49,6 +50,9 @@ fn run(cli: &Cli, ui: Ui) -> Result<Exit> {
         Command::Plan(args) => case::plan(args),
         Command::Approve(args) => case::approve(args, &Home::open(home)?, ui),
         Command::Apply(args) => case::apply(args, &Home::open(home)?, ui),
+        Command::Status(args) => progress::status(args),
+        Command::Resume(args) => case::resume(args, &Home::open(home)?, ui),
+        Command::Undo(args) => progress::undo(args, &Home::open(home)?, ui),
         Command::Confirm(args) => case::confirm(args, &Home::open(home)?, ui),
         Command::Report(args) => case::report(args),
         Command::Audit { command: AuditCommand::Verify { case, key } } => case::verify(case, key.as_deref()),

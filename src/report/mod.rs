@@ -170,7 +170,7 @@ impl CaseView {
     }
 
     /// The state of an item in one word and one sentence.
-    fn outcome(&self, treatment: &Treatment) -> (&'static str, String) {
+    pub fn outcome(&self, treatment: &Treatment) -> (&'static str, String) {
         if let Some(item) = self.confirmation(treatment) {
             let evidence = format!("{:?}", item.evidence).to_lowercase();
             return match (&item.todo, item.closed) {

@@ -1,5 +1,6 @@
 //! Calls to live systems with their limits: a deadline for each, a few tries when a system is not available, back-off.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -17,11 +18,19 @@ pub struct Patience {
     pub pause: Duration,
     /// Treatments on their way at the same time.
     pub parallel: usize,
+    /// Treatments that are left alone: a person took them back.
+    pub leave: BTreeSet<String>,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(20), attempts: 5, pause: Duration::from_millis(200), parallel: 8 }
+        Self {
+            deadline: Duration::from_secs(20),
+            attempts: 5,
+            pause: Duration::from_millis(200),
+            parallel: 8,
+            leave: BTreeSet::new(),
+        }
     }
 }
 

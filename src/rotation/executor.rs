@@ -49,7 +49,8 @@ pub async fn execute_with(
     // Accounts are frozen first: a session that still lives would read the fresh values.
     for phase in 0..=LAST {
         let held = held(plan, execution, phase);
-        let runs = plan.treatments.iter().filter(|one| one.acts() && phase_of(plan, one) == phase).map(|treatment| {
+        let due = |one: &&Treatment| one.acts() && phase_of(plan, one) == phase && !patience.leave.contains(&one.id);
+        let runs = plan.treatments.iter().filter(due).map(|treatment| {
             let run = Run { treatment, journal, systems, patience, execution, told, held: held.clone() };
             let undoing = undoing.get(&treatment.id).cloned();
             async move { run.treat(undoing).await }

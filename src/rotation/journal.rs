@@ -1,6 +1,6 @@
 //! What the log says about each step. The log of the case is the journal: nothing is kept beside it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::json;
 
@@ -9,6 +9,9 @@ use crate::action::Receipt;
 use crate::audit::Log;
 use crate::error::Result;
 use crate::plan::{Step, Treatment};
+
+/// Who wanted something taken back, in the log.
+const BY_HAND: &str = "hand";
 
 /// The journal of one plan.
 pub struct Journal<'a> {
@@ -75,9 +78,27 @@ impl<'a> Journal<'a> {
         Ok(self.log.entries()?.iter().find(|entry| of_step(entry)).and_then(|entry| entry.time.parse().ok()))
     }
 
-    /// Before taking back what came before a refused step: synced when this returns.
-    pub(super) fn undoing(&self, treatment: &Treatment, step: &Step, why: &str) -> Result<()> {
-        let data = json!({ "plan": self.plan, "treatment": treatment.id, "step": step.id, "why": why });
+    /// Treatments that a person took back and that nobody began again since.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn taken_back(&self) -> Result<BTreeSet<String>> {
+        let mut taken = BTreeSet::new();
+        for entry in self.log.entries()?.iter().filter(|entry| entry.data["plan"].as_str() == Some(&self.plan)) {
+            if entry.kind == "undo" && entry.data["by"] == BY_HAND {
+                taken.extend(entry.data["treatment"].as_str().map(str::to_owned));
+            } else if entry.kind == "intent" {
+                let step = entry.data["step"].as_str().unwrap_or_default();
+                taken.remove(step.split('.').next().unwrap_or_default());
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Before taking back what came before a refused step, or all of a treatment `by_hand`: synced when this returns.
+    pub(super) fn undoing(&self, treatment: &Treatment, step: &Step, why: &str, by_hand: bool) -> Result<()> {
+        let by = if by_hand { BY_HAND } else { "refusal" };
+        let data = json!({ "plan": self.plan, "treatment": treatment.id, "step": step.id, "why": why, "by": by });
         self.log.append("undo", data).map(drop)
     }
 

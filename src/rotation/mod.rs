@@ -15,6 +15,7 @@ mod limits;
 mod state;
 mod systems;
 mod treat;
+mod undo;
 
 pub use calls::Patience;
 pub use executor::{Tell, execute, execute_with};
@@ -22,3 +23,4 @@ pub use journal::Journal;
 pub use limits::Limits;
 pub use state::{Execution, State};
 pub use systems::Systems;
+pub use undo::{TakenBack, undo};

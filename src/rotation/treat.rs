@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::info;
 
 use super::limits::Limited;
-use super::{Execution, Journal, Patience, State, Systems};
+use super::{Execution, Journal, Patience, State, Systems, TakenBack};
 use crate::action::{ActionError, Context, Effect, Observed, Receipt, Retry};
 use crate::clock;
 use crate::error::Result;
@@ -49,13 +49,54 @@ impl Run<'_> {
         }
         for generation in 1..=GENERATIONS {
             let Way::Refused(at, why) = self.forward().await? else { return Ok(()) };
-            self.journal.undoing(self.treatment, &self.treatment.steps[at], &why)?;
+            self.journal.undoing(self.treatment, &self.treatment.steps[at], &why, false)?;
             let clean = self.take_back(at, &why).await?;
             if !clean || generation == GENERATIONS || !self.worth_another_value(at) {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Takes everything back for a person, if that is still possible.
+    pub(super) async fn undo(self) -> Result<TakenBack> {
+        let steps = &self.treatment.steps;
+        let begun = |step: &Step| !matches!(self.state(step), None | Some(State::Undone(_) | State::NotYet(_)));
+        let Some(last) = steps.iter().rposition(begun) else { return Ok(TakenBack::NotBegun) };
+        let too_far = |step: &Step| {
+            let state = self.state(step).map_or_else(String::new, |state| state.to_string());
+            TakenBack::TooFar(format!("{} {} is {state}: it can only go on", step.id, step.action))
+        };
+        // A step of no return that was never asked for, or was refused, is none.
+        let no_return = |step: &&Step| step.effect == Effect::Final || is_promote(step);
+        let confirmed = |step: &&Step| self.state(step).is_some_and(|state| state.is_confirmed());
+        if let Some(step) = steps.iter().filter(no_return).find(confirmed) {
+            return Ok(too_far(step));
+        }
+        let seen = if self.in_doubt(&steps[last]) { Some(self.look(&steps[last]).await) } else { None };
+        if matches!(seen, Some(Ok(Observed::Done(_) | Observed::Conflict(_)) | Err(_))) && no_return(&&steps[last]) {
+            return Ok(too_far(&steps[last]));
+        }
+        let why = "taken back by hand";
+        self.journal.undoing(self.treatment, &steps[last], why, true)?;
+        match seen {
+            Some(Ok(Observed::Done(receipt))) => self.end(&steps[last], State::Confirmed, receipt)?,
+            Some(Ok(Observed::Conflict(why))) => return self.blocked(last, &why),
+            Some(Err(error)) => return self.blocked(last, &error.to_string()),
+            Some(Ok(Observed::NotDone)) | None => {}
+        }
+        Ok(if self.take_back(last, why).await? { TakenBack::Clean } else { TakenBack::Blocked })
+    }
+
+    /// Looks at a step that may have been done.
+    async fn look(&self, step: &Step) -> Result<Observed, ActionError> {
+        self.patience.settle(&self.systems.limited(step)?, &self.context(), LOOKS_IN_DOUBT).await
+    }
+
+    fn blocked(&self, at: usize, why: &str) -> Result<TakenBack> {
+        let why = format!("it may have been done, and nobody could look: {why}");
+        self.end(&self.treatment.steps[at], State::Unknown(why), Receipt::default())?;
+        Ok(TakenBack::Blocked)
     }
 
     async fn forward(&self) -> Result<Way> {
@@ -232,7 +273,7 @@ impl Run<'_> {
     /// Takes back what was done before step number `failed`, newest first; says whether everything was.
     async fn take_back(&self, failed: usize, why: &str) -> Result<bool> {
         let steps = &self.treatment.steps;
-        for step in steps[..failed].iter().rev().filter(|step| step.effect == Effect::Reversible) {
+        for step in steps[..=failed].iter().rev().filter(|step| step.effect == Effect::Reversible) {
             if !self.state(step).is_some_and(|state| state.is_confirmed()) {
                 continue;
             }

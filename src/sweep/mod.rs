@@ -28,7 +28,7 @@ use crate::identity;
 use crate::ledger;
 use crate::plan::{self, Inputs, Plan, Step, Treatment};
 use crate::provider::ProviderStep;
-use crate::rotation::{self, Execution, Journal, State, Systems};
+use crate::rotation::{self, Execution, Journal, Patience, State, Systems, TakenBack};
 use crate::rule::RuleSet;
 use crate::secret::{Fingerprint, Fingerprinter};
 use crate::source::{self, OpenOptions, Progress, Source};
@@ -203,6 +203,17 @@ pub fn apply(
     home: &Home,
     tell: &mut (dyn FnMut(&Treatment, &Step, &State) + Send),
 ) -> Result<(Plan, Execution)> {
+    carry_out(dir, digest, allow, home, false, tell)
+}
+
+fn carry_out(
+    dir: &Path,
+    digest: &str,
+    allow: Option<usize>,
+    home: &Home,
+    resuming: bool,
+    tell: &mut (dyn FnMut(&Treatment, &Step, &State) + Send),
+) -> Result<(Plan, Execution)> {
     let mut at = reopen(dir, home)?;
     let sealed = at.plan.digest();
     allowed(&at.plan, digest, allow, at.case.log())?;
@@ -220,10 +231,61 @@ pub fn apply(
             None => rescan::found(&at.request, &at.systems, &at.config, &at.fingerprinter, at.case.log())?.values,
         };
     }
-    let execution = wait(rotation::execute(&at.plan, &Journal::new(at.case.log(), &sealed), &at.systems, tell))?;
+    let journal = Journal::new(at.case.log(), &sealed);
+    let mut patience = Patience::default();
+    if resuming {
+        patience.leave = journal.taken_back()?;
+    }
+    let execution = wait(rotation::execute_with(&at.plan, &journal, &at.systems, &patience, tell))?;
     at.case.seal(&at.signer)?;
     remember::applied(home, &at.plan, &execution);
     Ok((at.plan, execution))
+}
+
+/// Goes on with what an earlier [`apply`] began: what was approved then needs no digest again. What a person took back stays so.
+///
+/// # Errors
+/// When nothing was approved yet; see also [`apply`].
+pub fn resume(
+    dir: &Path,
+    home: &Home,
+    tell: &mut (dyn FnMut(&Treatment, &Step, &State) + Send),
+) -> Result<(Plan, Execution)> {
+    let (digest, allow) = {
+        let case = Case::open(dir)?;
+        let digest = case.plan()?.digest();
+        let entries = case.log().entries()?;
+        let approved = |entry: &&crate::audit::Entry| entry.kind == "approved" && entry.data["digest"] == digest;
+        let Some(entry) = entries.iter().rev().find(approved) else {
+            return Err(Error::user("nobody approved this case's plan yet")
+                .still("Nothing was changed.")
+                .next("Read it with `offkey plan`, then `offkey apply --digest` the digest that it shows."));
+        };
+        let allow = entry.data["allow"].as_u64().and_then(|allow| usize::try_from(allow).ok());
+        (digest, allow)
+    };
+    carry_out(dir, &digest, allow, home, true, tell)
+}
+
+/// Takes back what was begun and no consumer has seen yet; `which`: ids of treatments, empty: all.
+///
+/// # Errors
+/// When the case cannot be read, or its log cannot be written.
+pub fn undo(
+    dir: &Path,
+    which: &[String],
+    home: &Home,
+    tell: &mut (dyn FnMut(&Treatment, &Step, &State) + Send),
+) -> Result<(Plan, Vec<(String, TakenBack)>)> {
+    let at = reopen(dir, home)?;
+    if let Some(id) = which.iter().find(|id| !at.plan.treatments.iter().any(|one| one.id == **id)) {
+        return Err(Error::user(format!("the plan has no item {id}")).next("`offkey status --case DIR` lists them."));
+    }
+    let digest = at.plan.digest();
+    let journal = Journal::new(at.case.log(), &digest);
+    let (_, taken) = wait(rotation::undo(&at.plan, &journal, &at.systems, &Patience::default(), which, tell))?;
+    at.case.seal(&at.signer)?;
+    Ok((at.plan, taken))
 }
 
 /// Whether this plan may be carried out: the digest fits, the cap is kept, those who have to agree did.

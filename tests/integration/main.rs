@@ -18,6 +18,7 @@ mod policy;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod reports;
+mod resume;
 mod rotation_model;
 #[cfg(any(feature = "issuers", feature = "postgres"))]
 mod steps;
