@@ -1,19 +1,39 @@
 //! Who issued a credential and can kill it. A provider validates, issues and revokes; it does not know where consumers
 //! keep the value.
 
+#[cfg(feature = "accounts")]
+mod accounts;
 #[cfg(feature = "issuers")]
 mod http;
 mod keyring;
+#[cfg(feature = "accounts")]
+mod ldap;
+#[cfg(feature = "accounts")]
+mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "accounts")]
+mod rabbitmq;
+#[cfg(feature = "accounts")]
+mod redis;
 #[cfg(feature = "vault")]
 mod vault;
 
+#[cfg(feature = "accounts")]
+pub use accounts::Accounts;
 #[cfg(feature = "issuers")]
 pub use http::{HttpIssuer, HttpIssuerSettings};
 pub use keyring::{Keyring, KeyringServer};
+#[cfg(feature = "accounts")]
+pub use ldap::ldap_accounts;
+#[cfg(feature = "accounts")]
+pub use mysql::mysql_accounts;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresRoles;
+#[cfg(feature = "accounts")]
+pub use rabbitmq::{RabbitSettings, rabbitmq_accounts};
+#[cfg(feature = "accounts")]
+pub use redis::redis_accounts;
 #[cfg(feature = "vault")]
 pub use vault::VaultAccess;
 

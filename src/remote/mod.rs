@@ -7,19 +7,40 @@
 mod failure;
 #[cfg(feature = "issuers")]
 mod http;
+#[cfg(feature = "accounts")]
+mod ldap;
+#[cfg(any(feature = "postgres", feature = "accounts"))]
+mod login;
+#[cfg(feature = "accounts")]
+mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "accounts")]
+mod redis;
 #[cfg(feature = "vault")]
 mod vault;
 #[cfg(feature = "vault")]
 mod vault_audit;
 
+#[cfg(feature = "accounts")]
+mod wire;
+
 pub use failure::Failure;
 #[cfg(feature = "issuers")]
 pub use http::{Ask, Http, Reply, place_of};
+#[cfg(feature = "accounts")]
+pub use ldap::{Ldap, LdapSession};
+#[cfg(any(feature = "postgres", feature = "accounts"))]
+pub use login::Login;
+#[cfg(feature = "accounts")]
+pub use mysql::{MySql, MySqlSession, native_hash, quote_text};
 #[cfg(feature = "postgres")]
-pub use postgres::{Login, Postgres, PostgresSettings, Session, quote_role, scram_verifier};
+pub use postgres::{Postgres, PostgresSettings, Session, quote_role, scram_verifier};
+#[cfg(feature = "accounts")]
+pub use redis::{Redis, RedisSession, Resp};
 #[cfg(feature = "vault")]
 pub use vault::{Content, EntityFacts, TokenFacts, Vault, VaultSettings, Versions, is_cas_mismatch};
 #[cfg(feature = "vault")]
 pub use vault_audit::{AuditCoverage, AuditRecord, read_audit_logs};
+#[cfg(feature = "accounts")]
+pub use wire::{Endpoint, Tls};

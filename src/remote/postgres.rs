@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
-use super::Failure;
 use super::failure::one_line;
+use super::{Failure, Login};
 use crate::clock;
 use crate::secret::SecretValue;
 
@@ -32,17 +32,6 @@ pub struct PostgresSettings {
 /// A server.
 pub struct Postgres {
     settings: PostgresSettings,
-}
-
-/// What a server says to a role and a password.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Login {
-    /// Authentication succeeded.
-    Accepted,
-    /// Definitively rejected; the text begins with the SQLSTATE.
-    Rejected(String),
-    /// Not known: unreachable, too many connections, no matching line in `pg_hba.conf`.
-    Unclear(Failure),
 }
 
 /// An administrator's session. Its connection ends with it.

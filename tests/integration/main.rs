@@ -1,5 +1,7 @@
 //! The one integration-test binary: each module is one part of the story on real input and real servers.
 
+#[cfg(feature = "accounts")]
+mod accounts;
 mod crash;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod departure;

@@ -1,6 +1,8 @@
 //! The `[[store]]` and `[[provider]]` tables: one file for each kind of system says which keys its table takes and how it is
 //! opened; the two lists below name the types.
 
+#[cfg(feature = "accounts")]
+mod accounts;
 mod files;
 #[cfg(feature = "issuers")]
 mod http;
@@ -95,16 +97,20 @@ tables! {
     Vault(vault::Access) needs "vault",
     Http(http::Issuer) needs "issuers",
     Postgres(postgres::Roles) needs "postgres",
+    Mysql(accounts::MySqlTable) needs "accounts",
+    Redis(accounts::RedisTable) needs "accounts",
+    Rabbitmq(accounts::RabbitTable) needs "accounts",
+    Ldap(accounts::LdapTable) needs "accounts",
 }
 
 /// A table whose type this program was built without.
-#[cfg(not(all(feature = "vault", feature = "postgres", feature = "issuers")))]
+#[cfg(not(all(feature = "vault", feature = "postgres", feature = "issuers", feature = "accounts")))]
 #[derive(Debug, Deserialize)]
 pub(super) struct NotBuilt {
     name: String,
 }
 
-#[cfg(not(all(feature = "vault", feature = "postgres", feature = "issuers")))]
+#[cfg(not(all(feature = "vault", feature = "postgres", feature = "issuers", feature = "accounts")))]
 impl NotBuilt {
     fn refusal(&self, feature: &str) -> Error {
         Error::config(format!("{} needs the feature {feature}, which this offkey was built without", self.name))
