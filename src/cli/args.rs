@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::listing::Also;
+use crate::secret::Fingerprint;
 
 /// offkey changes the locks when someone leaves.
 #[derive(Debug, Parser)]
@@ -92,6 +93,14 @@ pub(super) enum Command {
     },
     /// Write a first offkey.toml, commented
     Init(InitArgs),
+    /// Findings of a repository that are known and accepted for now
+    Baseline {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: BaselineCommand,
+    },
+    /// Take what other scanners were told to let pass into the baseline
+    Import(ImportArgs),
     /// Look at what is known across cases
     Ledger {
         /// What to do with it.
@@ -399,6 +408,66 @@ pub(super) enum ListingFormat {
     Csv,
     /// A comment for a merge request.
     Markdown,
+}
+
+/// A baseline.
+#[derive(Clone, Debug, Args)]
+pub(super) struct BaselineArgs {
+    /// The repository.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(super) repo: PathBuf,
+    /// The baseline (default: where offkey.toml says, `.offkey-baseline.json`).
+    #[arg(long, value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+}
+
+/// `offkey baseline …`
+#[derive(Debug, Subcommand)]
+pub(super) enum BaselineCommand {
+    /// Accept everything that stands in the repository and its history now
+    Create {
+        /// Which baseline.
+        #[command(flatten)]
+        at: BaselineArgs,
+    },
+    /// Drop entries whose finding is gone; say how much is found and not accepted
+    Update {
+        /// Which baseline.
+        #[command(flatten)]
+        at: BaselineArgs,
+        /// Accept what is found and not accepted yet.
+        #[arg(long)]
+        add: bool,
+    },
+    /// List entries: still there, gone, stale by the ledger, looked at by whom; or explain one
+    Audit {
+        /// Which baseline.
+        #[command(flatten)]
+        at: BaselineArgs,
+        /// Explain the entries of this fingerprint.
+        #[arg(long, value_name = "FINGERPRINT", requires = "reason")]
+        accept: Option<Fingerprint>,
+        /// Why it may stay.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Who says so.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+}
+
+/// `offkey import`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads .gitleaksignore, the allowlists of .gitleaks.toml, .secrets.baseline of detect-secrets, and baselines of kingfisher.
+The repository is searched, and every finding that an entry means is accepted. An entry that means none is a warning.")]
+pub(super) struct ImportArgs {
+    /// Files of other scanners.
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<PathBuf>,
+    /// Which baseline.
+    #[command(flatten)]
+    pub(super) at: BaselineArgs,
 }
 
 /// `offkey hook …`

@@ -1,6 +1,7 @@
 //! The command line: the only room that prints. Results go to standard output, everything else to standard error.
 
 mod args;
+mod baseline;
 mod case;
 mod demo;
 mod exit;
@@ -58,6 +59,8 @@ fn run(cli: &Cli, ui: Ui) -> Result<Exit> {
         Command::Audit { command: AuditCommand::Verify { case, key } } => case::verify(case, key.as_deref()),
         Command::Rules { command } => rules::run(command),
         Command::Gate(args) => gate::run(args, home, ui),
+        Command::Baseline { command } => baseline::run(command, home, ui),
+        Command::Import(args) => baseline::import(args, home, ui),
         Command::Hook { command } => hook::run(command, ui),
         Command::Init(args) => init::run(args, ui),
         Command::Ledger { command } => ledger::run(command, home, ui),

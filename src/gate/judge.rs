@@ -1,8 +1,8 @@
 //! A finding and everything known about its value → a verdict, with its reason.
 
+use super::baseline::Baseline;
 use crate::clock;
 use crate::config::{Config, GatePolicy};
-use crate::error::Result;
 use crate::finding::{Allowance, Finding, Verdict};
 use crate::ledger::{Entry, State};
 use crate::plan::Waiver;
@@ -12,12 +12,14 @@ use crate::plan::Waiver;
 pub struct Excuses {
     pub(super) policy: GatePolicy,
     waivers: Vec<Waiver>,
+    baseline: Option<Baseline>,
     today: String,
     now: jiff::Timestamp,
 }
 
 /// What is known about one finding.
 pub(super) struct Known<'a> {
+    pub(super) path: &'a str,
     pub(super) entry: Option<&'a Entry>,
     pub(super) allowance: Option<&'a Allowance>,
 }
@@ -31,18 +33,15 @@ pub(super) struct Said {
 }
 
 impl Excuses {
-    /// The excuses of a configuration. A waiver that has ended is said and counts for nothing.
-    ///
-    /// # Errors
-    /// When the baseline is damaged.
-    pub fn new(config: &Config, _baseline: Option<&str>, notes: &mut Vec<String>) -> Result<Self> {
+    /// The excuses of a configuration and a baseline. A waiver that has ended is said and counts for nothing.
+    pub fn new(config: &Config, baseline: Option<Baseline>, notes: &mut Vec<String>) -> Self {
         let now = clock::now();
         let today = now.to_string()[..10].to_owned();
         for ended in config.waivers.iter().filter(|waiver| waiver.until < today) {
             notes.push(format!("waiver {} of {} ended on {}", ended.id, ended.owner, ended.until));
         }
         let waivers = config.waivers.iter().filter(|waiver| waiver.until >= today).cloned().collect();
-        Ok(Self { policy: config.gate.clone(), waivers, today, now })
+        Self { policy: config.gate.clone(), waivers, baseline, today, now }
     }
 
     /// Whether a verdict blocks.
@@ -79,7 +78,16 @@ impl Excuses {
             Some(entry) => {
                 said(Verdict::Known, format!("in the ledger as {} since {}", entry.state.word(), day(&entry.since)))
             }
-            None => said(Verdict::New, "not known yet".to_owned()),
+            None => {
+                let accepted = self.baseline.as_ref().and_then(|all| all.get(&finding.fingerprint, known.path));
+                match accepted {
+                    Some(one) if one.reason.is_empty() => {
+                        said(Verdict::Known, format!("in the baseline since {}", one.added))
+                    }
+                    Some(one) => said(Verdict::Known, format!("in the baseline since {}: {}", one.added, one.reason)),
+                    None => said(Verdict::New, "not known yet".to_owned()),
+                }
+            }
         }
     }
 

@@ -3,15 +3,21 @@
 //! Invariant: the policy, the waivers and the baseline come from the base of the change, never from its head. The gate
 //! changes nothing, asks no live system, and shows no value.
 
+mod baseline;
 mod change;
 mod commits;
 mod hook;
+mod import;
 mod judge;
 mod patch;
 mod search;
+mod survey;
 
+pub use baseline::{Accepted, Baseline};
 pub use hook::{Hook, Installed, install};
+pub use import::{Wish, Wishes, read as import};
 pub use judge::Excuses;
+pub use survey::{Place, Survey, survey, top};
 
 use std::path::PathBuf;
 
@@ -119,7 +125,15 @@ pub fn gate(ask: &Ask, home: Option<&Home>) -> Result<Outcome> {
     let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options { min_confidence })?;
     let unkeyed = || Fingerprinter::new(&SecretValue::new(crate::clock::random::<32>()));
     let fingerprinter = keyed.unwrap_or_else(unkeyed);
-    let excuses = Excuses::new(&config, baseline.as_deref(), &mut notes)?;
+    let baseline = baseline.map(|text| Baseline::parse(&text, "at the base of the change")).transpose()?;
+    let baseline = baseline.filter(|baseline| {
+        let usable = baseline.is_of(&fingerprinter);
+        if !usable {
+            notes.push("the baseline was not used: its fingerprints were made with a key that is not here".to_owned());
+        }
+        usable
+    });
+    let excuses = Excuses::new(&config, baseline, &mut notes);
 
     let mut search = Search::new(&detector, &fingerprinter, &excuses, ledger.as_deref());
     let mut take = |change: Change| search.take(change);

@@ -102,7 +102,9 @@ impl<'a> Search<'a> {
             Some(ledger) => ledger.find(&finding.fingerprint, value.expose())?,
             None => None,
         };
-        let said = self.excuses.judge(&finding, &Known { entry: entry.as_ref(), allowance: allowance.as_ref() });
+        let said = self
+            .excuses
+            .judge(&finding, &Known { path: &change.path, entry: entry.as_ref(), allowance: allowance.as_ref() });
         finding.waived = said.waived;
         let title = self.detector.rules().name(&finding.rule).unwrap_or(&finding.kind).to_owned();
         self.judged.push(Judged {

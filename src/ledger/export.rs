@@ -87,8 +87,8 @@ impl Facts {
     }
 }
 
-/// The text whose fingerprint tells which key a ledger was made with.
-fn key_mark(fingerprinter: &Fingerprinter) -> Fingerprint {
+/// The fingerprint of a fixed text: tells which key fingerprints were made with.
+pub fn key_mark(fingerprinter: &Fingerprinter) -> Fingerprint {
     fingerprinter.fingerprint(b"offkey-ledger: which key made these fingerprints")
 }
 

@@ -10,7 +10,7 @@ mod filter;
 mod slow;
 mod store;
 
-pub use export::{Export, export};
+pub use export::{Export, export, key_mark};
 pub use store::Ledger;
 
 use serde::{Deserialize, Serialize};

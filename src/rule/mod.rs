@@ -8,10 +8,12 @@ pub mod issuer;
 mod schema;
 mod structure;
 mod template;
+mod yaml;
 
 pub use schema::{Confidence, Pair, Provider, Rule, Shape};
 pub use structure::{Structure, Verdict};
 pub use template::expand;
+pub use yaml::yaml;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+mod baseline;
 mod crash;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod departure;
