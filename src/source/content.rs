@@ -2,11 +2,11 @@
 
 use std::any::Any;
 
+use super::archive;
 use super::text::{self, Text};
 use super::{Coverage, Document, Edit, Provenance, Sink, SpanMap};
 
 /// Content that may be an archive or another wrapping around text.
-#[allow(dead_code, reason = "the first opener reads both fields")]
 pub(super) struct Wrapped<'a> {
     /// The raw bytes.
     pub(super) bytes: &'a [u8],
@@ -18,7 +18,7 @@ pub(super) struct Wrapped<'a> {
 pub(super) type Opener = fn(&Wrapped<'_>, &dyn Sink, &mut Coverage) -> bool;
 
 /// Every wrapping that is understood, one line each.
-const OPENERS: &[Opener] = &[];
+const OPENERS: &[Opener] = &[super::export::opener];
 
 /// Hands content to the sink: unwrapped, decoded, as it is, or not at all with the reason in the account.
 pub(super) fn hand_on(bytes: &[u8], provenance: &Provenance, sink: &dyn Sink, account: &mut Coverage) {
@@ -53,7 +53,7 @@ struct Decoded(Option<Vec<u8>>, SpanMap);
 /// Opens wrappings and decides what the rest is; `None` when nothing is left to hand on.
 fn unwrapped(bytes: &[u8], provenance: &Provenance, sink: &dyn Sink, account: &mut Coverage) -> Option<Decoded> {
     let wrapped = Wrapped { bytes, provenance };
-    if OPENERS.iter().any(|open| open(&wrapped, sink, account)) {
+    if archive::OPENERS.iter().chain(OPENERS).any(|open| open(&wrapped, sink, account)) {
         return None;
     }
     let decoded = match text::of(bytes) {

@@ -198,7 +198,7 @@ impl<'a> Walk<'a> {
         let provenance = Provenance::File { path: path.display().to_string(), inside: Vec::new() };
         self.progress.expect(size);
         let read = if size > LARGE {
-            self.large(&mut file, &provenance, share)
+            self.huge(path, &mut file, &provenance, share)
         } else {
             CONTENT.with_borrow_mut(|buffer| {
                 buffer.clear();
@@ -214,6 +214,19 @@ impl<'a> Walk<'a> {
         if let Err(error) = read {
             failed(share, &error);
         }
+    }
+
+    /// An export or archive too large for memory is read as what it is, everything else in windows.
+    fn huge(&self, path: &Path, file: &mut File, provenance: &Provenance, share: &mut Coverage) -> std::io::Result<()> {
+        let mut head = vec![0; 32 << 10];
+        let got = windows::fill(file, &mut head)?;
+        if super::archive::large(path, &head[..got], provenance, self.sink, share)
+            || super::export::large(path, &head[..got], self.sink, share) == Some(true)
+        {
+            return Ok(());
+        }
+        std::io::Seek::rewind(file)?;
+        self.large(file, provenance, share)
     }
 
     fn large(&self, file: &mut File, provenance: &Provenance, share: &mut Coverage) -> std::io::Result<()> {

@@ -4,9 +4,11 @@
 //! Invariant: this room knows no rules and no people. It reports authors as the export names them ([`PersonRef`]); who
 //! they are is decided in `identity` and `attribution`.
 
+mod archive;
 mod bundle;
 mod content;
 mod coverage;
+mod export;
 pub mod files;
 pub mod git;
 mod history;

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::Source;
 use super::files::Files;
 use super::git::{self, GitHistory};
 use super::slack;
+use super::{Source, export};
 use crate::error::{Error, Result};
 
 /// How a path is opened.
@@ -23,11 +23,21 @@ pub struct OpenOptions {
     pub threads: Option<usize>,
     /// Skip files above this size in bytes; `None` reads all.
     pub max_file_size: Option<u64>,
+    /// Names of the fields of an unknown table or list, `text=…,author=…,time=…`, for the format `map`.
+    pub map: Option<String>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { take_for: None, history: true, work_tree: true, ignored: false, threads: None, max_file_size: None }
+        Self {
+            take_for: None,
+            history: true,
+            work_tree: true,
+            ignored: false,
+            threads: None,
+            max_file_size: None,
+            map: None,
+        }
     }
 }
 
@@ -35,11 +45,12 @@ impl Default for OpenOptions {
 pub type Recogniser = fn(&Path, &OpenOptions) -> Result<Option<Vec<Box<dyn Source>>>>;
 
 /// Every format, one line each, the most specific first; plain files take what nobody else wants.
-const RECOGNISERS: &[(&str, Recogniser)] = &[("git", repository), ("slack-export", slack::recognise), ("files", tree)];
+const RECOGNISERS: &[(&str, Recogniser)] =
+    &[("git", repository), ("slack-export", slack::recognise), ("export", export::recognise), ("files", tree)];
 
 /// Names of the formats that a path can be taken for.
 pub fn formats() -> Vec<&'static str> {
-    RECOGNISERS.iter().map(|pair| pair.0).collect()
+    RECOGNISERS.iter().map(|pair| pair.0).chain(export::ids()).collect()
 }
 
 /// Finds out what a path is and opens it. A repository gives its history and, if it has one, its work tree.
@@ -53,10 +64,13 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Vec<Box<dyn Source>>> 
             .next("Name a git repository, a folder, a file or an export."));
     }
     if let Some(wanted) = &options.take_for {
-        let known = RECOGNISERS.iter().find(|pair| pair.0 == wanted).ok_or_else(|| {
-            Error::user(format!("no format is called {wanted}"))
-                .next(format!("Known formats: {}.", formats().join(", ")))
-        })?;
+        let known = RECOGNISERS
+            .iter()
+            .find(|pair| pair.0 == wanted || pair.0 == "export" && export::ids().contains(&wanted.as_str()))
+            .ok_or_else(|| {
+                Error::user(format!("no format is called {wanted}"))
+                    .next(format!("Known formats: {}.", formats().join(", ")))
+            })?;
         return known.1(path, options)?
             .ok_or_else(|| Error::user(format!("{} is not of the format {wanted}", path.display())));
     }

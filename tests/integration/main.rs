@@ -7,6 +7,7 @@ mod crash;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod departure;
 mod files;
+mod formats;
 mod gate;
 mod history;
 mod hooks;

@@ -1,0 +1,185 @@
+//! Confluence's XML export, `entities.xml`: objects with properties; a body stands apart from the page that it belongs to.
+
+use serde_json::Value;
+
+use super::super::known::{Known, list, listed, own, person, when};
+use super::super::out::{Draft, Out, Rec, container};
+use super::super::text::{html, wiki};
+use super::super::{Format, Input, xml};
+use crate::source::{ContainerKind, ItemKind, PersonRef, Via};
+
+pub(super) const FORMAT: Format =
+    Format { id: "confluence", claims: |peek| peek.has(&["<hibernate-generic"]), learn: Some(learn), hand };
+
+/// What holds text of people.
+const CONTENT: &[&str] = &[
+    "Page",
+    "BlogPost",
+    "Comment",
+    "Attachment",
+    "Space",
+    "SpaceDescription",
+    "PageTemplate",
+    "CustomContentEntityObject",
+    "Draft",
+];
+
+/// A property's own text, or the id of the object that it names.
+fn prop(object: &Value, name: &str) -> Option<String> {
+    let property = list(object, "property").find(|property| property["name"] == name)?;
+    own(property, "#text").or_else(|| id(property))
+}
+
+/// The id of an object or of a reference to one.
+fn id(object: &Value) -> Option<String> {
+    list(object, "id")
+        .find_map(|id| id.as_str().map(str::to_owned).or_else(|| own(id, "#text")))
+        .map(|id| id.trim().to_owned())
+}
+
+fn class(object: &Value) -> &str {
+    object["class"].as_str().unwrap_or_default()
+}
+
+fn learn(input: &mut Input<'_>, known: &mut Known) -> Result<(), String> {
+    xml::elements(input.read, 1, &mut |found| {
+        let object = &found.value;
+        let key = id(object).unwrap_or_default();
+        match class(object) {
+            "ConfluenceUserImpl" => {
+                let name = prop(object, "name").or_else(|| prop(object, "lowerName"));
+                // On Cloud the name can be the address.
+                let email = prop(object, "email").or_else(|| name.clone().filter(|name| name.contains('@')));
+                let account = prop(object, "atlassianAccountId").unwrap_or_else(|| key.clone());
+                if let Some(who) =
+                    listed(person("confluence", Some(account), name.clone(), email, prop(object, "fullName")), None)
+                {
+                    known.add(&[Some(key), name], who);
+                }
+            }
+            "InternalUser" | "User" => {
+                let name = prop(object, "name").or_else(|| prop(object, "lowerName"));
+                let email = prop(object, "emailAddress").or_else(|| prop(object, "email"));
+                if let Some(who) =
+                    listed(person("confluence", None, name.clone(), email, prop(object, "displayName")), None)
+                {
+                    known.note(
+                        format!("mail {}", name.clone().unwrap_or_default().to_lowercase()),
+                        who.email.clone().unwrap_or_default(),
+                    );
+                    known.add(&[name], who);
+                }
+            }
+            kind if CONTENT.contains(&kind) => {
+                let title = prop(object, "title").or_else(|| prop(object, "name")).unwrap_or_else(|| kind.to_owned());
+                known.hold(key.as_str(), container(ContainerKind::Page, key.as_str(), title, false), Vec::new());
+                if let Some(inside) = prop(object, "containerContent").or_else(|| prop(object, "owner")) {
+                    known.note(format!("inside {key}"), inside);
+                }
+                for (fact, names) in [
+                    ("author", ["lastModifier", "creator", "lastModifierName", "creatorName"]),
+                    ("first", ["creator", "creatorName", "lastModifier", "lastModifierName"]),
+                ] {
+                    if let Some(found) = names.iter().find_map(|name| prop(object, name)) {
+                        known.note(format!("{fact} {key}"), found);
+                    }
+                }
+                for (fact, name) in [
+                    ("time", "lastModificationDate"),
+                    ("time", "creationDate"),
+                    ("old", "originalVersion"),
+                    ("old", "originalVersionId"),
+                ] {
+                    if let Some(found) = prop(object, name) {
+                        known.note(format!("{fact} {key}"), found);
+                    }
+                }
+                known.note(format!("kind {key}"), kind);
+            }
+            _ => {}
+        }
+    })
+}
+
+fn who(known: &Known, fact: &str, key: &str) -> Option<PersonRef> {
+    let name = known.fact(&format!("{fact} {key}"))?;
+    let mut who =
+        known.find(name).cloned().or_else(|| person("confluence", Some(name.to_owned()), None, None, None))?;
+    if who.email.is_none()
+        && let Some(email) = who
+            .handle
+            .as_ref()
+            .and_then(|handle| known.fact(&format!("mail {}", handle.to_lowercase())))
+            .filter(|m| !m.is_empty())
+    {
+        who.email = Some(email.to_owned());
+        who.evidence = crate::source::Evidence::E1;
+    }
+    Some(who)
+}
+
+/// A draft of the content with this id, in the page around it.
+fn draft(known: &Known, key: &str) -> Draft {
+    let page = known.fact(&format!("inside {key}")).unwrap_or(key);
+    let of = known.container(page).or_else(|| known.container(key)).map(|held| held.0);
+    let of = of.unwrap_or_else(|| container(ContainerKind::Page, key, format!("content {key}"), false));
+    let kind = match known.fact(&format!("kind {key}")) {
+        _ if known.fact(&format!("old {key}")).is_some() => ItemKind::History,
+        Some("Comment") => ItemKind::Comment,
+        Some("Attachment") => ItemKind::File,
+        _ => ItemKind::Description,
+    };
+    let time = known.fact(&format!("time {key}")).map(|time| Value::String(time.to_owned()));
+    Draft::new(of, kind, key).by(who(known, "author", key)).at(time.as_ref().and_then(when))
+}
+
+fn hand(input: &mut Input<'_>, known: &Known, out: &mut Out<'_>) -> Result<(), String> {
+    xml::elements(input.read, 1, &mut |found| {
+        let object = &found.value;
+        let record = Rec::new(object, &found.pointer);
+        let key = id(object).unwrap_or_default();
+        let draft_of = |key: &str| draft(known, key).pointer(found.pointer.as_str());
+        match class(object) {
+            "BodyContent" => {
+                let of = prop(object, "content").unwrap_or_default();
+                let Some(body) = list(object, "property").find(|property| property["name"] == "body") else { return };
+                let raw = record.take(body);
+                let text = match prop(object, "bodyType").as_deref() {
+                    Some("0") => wiki::decode(raw),
+                    Some("1") => raw.to_owned(),
+                    _ => html::decode(raw),
+                };
+                out.item(draft_of(&of), &text);
+            }
+            "InternalUser"
+            | "InternalUserCredentialRecord"
+            | "ConfluenceUserImpl"
+            | "CrowdSettings"
+            | "ApplicationImpl"
+            | "DirectoryImpl" => {
+                let of = container(ContainerKind::File, key.as_str(), class(object), false);
+                out.rest(
+                    Draft::new(of, ItemKind::Artefact, key.as_str()).via(Via::System).pointer(found.pointer.as_str()),
+                    &record,
+                );
+            }
+            kind if CONTENT.contains(&kind) => {
+                let shown = |name: &str| {
+                    list(object, "property")
+                        .find(|p| p["name"] == name)
+                        .map(|p| record.take(p).to_owned())
+                        .unwrap_or_default()
+                };
+                let text =
+                    ["title", "name", "fileName", "comment", "versionComment"].map(|name| shown(name)).join("\n");
+                out.item(draft_of(&key), &text);
+                out.rest(draft_of(&key).by(None), &record);
+            }
+            _ => {
+                // Content properties hang on a page or comment.
+                let of = prop(object, "content").unwrap_or_else(|| key.clone());
+                out.rest(draft_of(&of).by(None), &record);
+            }
+        }
+    })
+}

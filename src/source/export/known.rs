@@ -1,0 +1,181 @@
+//! What an export says about people and conversations before its messages are read.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::super::{Container, Evidence, PersonRef};
+
+/// People and containers by id.
+#[derive(Default)]
+pub(super) struct Known {
+    people: HashMap<String, PersonRef>,
+    containers: HashMap<String, (Container, Arc<[PersonRef]>)>,
+    /// Small facts by name: the address of the instance, the owner of the account.
+    facts: HashMap<String, String>,
+    /// The file in which a record stands first, by hashes of both.
+    firsts: HashMap<u64, u64>,
+}
+
+/// Records that are told from their copies; of more, copies are read again.
+const MOST_FIRSTS: usize = 2_000_000;
+
+impl Known {
+    /// Adds a person under ids, handles or addresses.
+    pub(super) fn add(&mut self, names: &[Option<String>], person: PersonRef) {
+        for name in names.iter().flatten().filter(|name| !name.is_empty()) {
+            let known = self.people.entry(name.to_lowercase()).or_insert_with(|| person.clone());
+            // A later row may know more: an export lists some people twice.
+            if known.email.is_none() && person.email.is_some() {
+                *known = person.clone();
+            }
+        }
+    }
+
+    /// A person by any of the names under which they were added.
+    pub(super) fn find(&self, name: &str) -> Option<&PersonRef> {
+        self.people.get(&name.to_lowercase())
+    }
+
+    /// A person by id; one whom no list names is known by the id alone.
+    pub(super) fn person(&self, platform: &str, id: &str) -> Option<PersonRef> {
+        let id = id.trim();
+        (!id.is_empty()).then(|| self.find(id).cloned().unwrap_or_else(|| PersonRef::by_id(platform, id)))
+    }
+
+    /// Completes what stands on a record by what the directory says of the same id or handle.
+    pub(super) fn complete(&self, mut person: PersonRef) -> PersonRef {
+        let listed = [&person.id, &person.handle].into_iter().flatten().find_map(|name| self.find(name)).cloned();
+        if let Some(listed) = listed {
+            person.handle = person.handle.or(listed.handle);
+            person.display = person.display.or(listed.display);
+            person.active = person.active.or(listed.active);
+            if person.email.is_none() && listed.email.is_some() {
+                person.email = listed.email;
+                person.evidence = Evidence::E1;
+            }
+        }
+        person
+    }
+
+    /// Adds a container with its members.
+    pub(super) fn hold(&mut self, id: impl Into<String>, container: Container, members: Vec<PersonRef>) {
+        self.containers.insert(id.into(), (container, members.into()));
+    }
+
+    /// A container with its members.
+    pub(super) fn container(&self, id: &str) -> Option<(Container, Arc<[PersonRef]>)> {
+        self.containers.get(id).cloned()
+    }
+
+    /// Notes a fact; the first one stays.
+    pub(super) fn note(&mut self, name: impl Into<String>, fact: impl Into<String>) {
+        self.facts.entry(name.into()).or_insert_with(|| fact.into());
+    }
+
+    /// A fact.
+    pub(super) fn fact(&self, name: &str) -> Option<&str> {
+        self.facts.get(name).map(String::as_str)
+    }
+
+    /// Notes that a record which may lie in many files lies in this one; the first file stays.
+    pub(super) fn first_in(&mut self, record: &str, file: &str) {
+        if self.firsts.len() < MOST_FIRSTS {
+            self.firsts.entry(hash(record)).or_insert_with(|| hash(file));
+        }
+    }
+
+    /// Whether a record is to be read from this file.
+    pub(super) fn is_first(&self, record: &str, file: &str) -> bool {
+        self.firsts.get(&hash(record)).is_none_or(|first| *first == hash(file))
+    }
+
+    /// Everybody, once.
+    pub(super) fn everybody(&self) -> Vec<PersonRef> {
+        let mut all: Vec<&PersonRef> = self.people.values().collect();
+        all.sort_by_key(|p| (p.id.clone(), p.handle.clone(), p.email.clone()));
+        all.dedup();
+        all.into_iter().cloned().collect()
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = std::collections::hash_map::DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A person as a record names them; with an address on the record itself the evidence is E0, else E3.
+pub(super) fn person(
+    platform: &str,
+    id: Option<String>,
+    handle: Option<String>,
+    email: Option<String>,
+    display: Option<String>,
+) -> Option<PersonRef> {
+    let full = |text: Option<String>| text.map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
+    let (id, handle, email, display) = (full(id), full(handle), full(email).filter(|e| e.contains('@')), full(display));
+    if id.is_none() && handle.is_none() && email.is_none() && display.is_none() {
+        return None;
+    }
+    let evidence = if email.is_some() { Evidence::E0 } else { Evidence::E3 };
+    Some(PersonRef { platform: platform.to_owned(), id, handle, email, display, active: None, evidence })
+}
+
+/// The same, as an entry of the export's own directory: an address is evidence E1.
+pub(super) fn listed(person: Option<PersonRef>, active: Option<bool>) -> Option<PersonRef> {
+    person.map(|mut person| {
+        if person.email.is_some() {
+            person.evidence = Evidence::E1;
+        }
+        person.active = active;
+        person
+    })
+}
+
+/// Text or number at a dotted path, if it is there and not empty.
+pub(super) fn own(value: &Value, path: &str) -> Option<String> {
+    match at(value, path) {
+        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        object @ Value::Object(_) => object["#text"].as_str().filter(|t| !t.trim().is_empty()).map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// Value at a dotted path.
+pub(super) fn at<'v>(value: &'v Value, path: &str) -> &'v Value {
+    path.split('.').fold(value, |value, key| &value[key])
+}
+
+/// Elements of a list at a path; a single value counts as a list of one.
+pub(super) fn list<'v>(value: &'v Value, path: &str) -> impl Iterator<Item = &'v Value> {
+    let value = at(value, path);
+    let one = (!value.is_array() && !value.is_null()).then_some(value);
+    value.as_array().into_iter().flatten().chain(one)
+}
+
+/// A time: RFC 3339 in UTC where the zone is known, else as the export writes it. Numbers are seconds, milliseconds or
+/// microseconds since 1970, told apart by their size.
+pub(super) fn when(value: &Value) -> Option<String> {
+    let number = value.as_f64().or_else(|| value.as_str().filter(|t| t.len() >= 9)?.parse::<f64>().ok());
+    if let Some(number) = number {
+        let seconds = match number {
+            n if n > 1e14 => n / 1e6,
+            n if n > 1e11 => n / 1e3,
+            n => n,
+        };
+        return (seconds >= 1.0)
+            .then(|| jiff::Timestamp::from_second(seconds as i64).ok())?
+            .map(|time| time.to_string());
+    }
+    let text = value.as_str().or_else(|| value["#text"].as_str())?.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let parsed =
+        text.parse::<jiff::Timestamp>().ok().or_else(|| jiff::fmt::rfc2822::parse(text).ok().map(|z| z.timestamp()));
+    Some(parsed.map_or_else(|| text.to_owned(), |time| time.to_string()))
+}

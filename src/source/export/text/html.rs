@@ -1,0 +1,228 @@
+//! HTML → the text that people saw, with link targets. Tags inside a word leave nothing behind, blocks are lines.
+
+/// Tags that end a line.
+const BLOCKS: &[&str] = &[
+    "p",
+    "div",
+    "br",
+    "li",
+    "ul",
+    "ol",
+    "tr",
+    "table",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "pre",
+    "blockquote",
+    "hr",
+    "section",
+    "article",
+    "header",
+    "footer",
+    "dt",
+    "dd",
+    "ac:structured-macro",
+    "ac:plain-text-body",
+    "ac:rich-text-body",
+    "ac:parameter",
+    "title",
+    "style",
+    "script",
+    "attachment",
+    "systemeventmessage",
+];
+
+/// Attributes whose value people may have pasted a secret into.
+const SHOWN: &[&str] = &["href", "src", "ri:value", "ac:name", "title", "alt", "content", "value"];
+
+/// Decodes one fragment or page.
+pub(in super::super) fn decode(html: &str) -> String {
+    let mut out = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some(at) = rest.find('<') {
+        push_text(&rest[..at], &mut out);
+        rest = &rest[at..];
+        if let Some(inner) = rest.strip_prefix("<![CDATA[") {
+            // An export inside XML writes the end of an inner section as `]] >`.
+            let end = inner.find("]]>").or_else(|| inner.find("]] >")).unwrap_or(inner.len());
+            out.push_str(&inner[..end]);
+            rest = inner[end..].trim_start_matches(']').trim_start_matches(' ');
+            rest = rest.strip_prefix('>').unwrap_or(rest);
+        } else if let Some(comment) = rest.strip_prefix("<!--") {
+            let end = comment.find("-->").unwrap_or(comment.len());
+            out.push_str(comment[..end].trim());
+            out.push('\n');
+            rest = comment.get(end + 3..).unwrap_or_default();
+        } else if rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')) {
+            let end = tag_end(rest);
+            tag(&rest[1..end], &mut out);
+            rest = rest.get(end + 1..).unwrap_or_default();
+        } else {
+            out.push('<');
+            rest = &rest[1..];
+        }
+    }
+    push_text(rest, &mut out);
+    out
+}
+
+/// Whether a text has tags in it: some fields hold either.
+pub(in super::super) fn looks(text: &str) -> bool {
+    ["</", "<br", "<p>", "/>", "<span"].iter().any(|mark| text.contains(mark))
+}
+
+/// Decodes a text that may be markup or not.
+pub(in super::super) fn decode_if(text: &str) -> String {
+    if looks(text) { decode(text) } else { text.to_owned() }
+}
+
+fn push_text(text: &str, out: &mut String) {
+    for character in entities(text).chars() {
+        match character {
+            '\u{a0}' => out.push(' '),
+            // Soft hyphens and zero-width marks are where a browser may break a word: nobody sees them.
+            '\u{ad}' | '\u{200b}' | '\u{200c}' | '\u{200d}' | '\u{2060}' | '\u{feff}' => {}
+            other => out.push(other),
+        }
+    }
+}
+
+fn tag_end(rest: &str) -> usize {
+    let mut quote = None;
+    for (at, byte) in rest.bytes().enumerate().take(1 << 20) {
+        match (quote, byte) {
+            (None, b'>') => return at,
+            (None, b'"' | b'\'') if rest.as_bytes()[at - 1] == b'=' => quote = Some(byte),
+            (Some(open), byte) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    rest.find('>').unwrap_or(rest.len())
+}
+
+fn tag(tag: &str, out: &mut String) {
+    let closing = tag.starts_with('/');
+    let name: String = tag.trim_start_matches('/').chars().take_while(|c| !c.is_whitespace() && *c != '/').collect();
+    let name = name.to_ascii_lowercase();
+    if BLOCKS.contains(&name.as_str()) && !out.is_empty() && !out.ends_with('\n') {
+        out.push('\n');
+    }
+    if matches!(name.as_str(), "td" | "th") && !out.ends_with(['\n', '\t']) && !out.is_empty() {
+        out.push('\t');
+    }
+    if closing {
+        return;
+    }
+    for wanted in SHOWN {
+        if let Some(value) =
+            attribute(tag, wanted).filter(|value| value.len() > 3 && !value.contains("/hostedContents/"))
+        {
+            // The link goes to a line of its own below the text, so that it does not part what it stands in.
+            let shown = value.strip_prefix("mailto:").unwrap_or(&value);
+            let at = out.rfind('\n').map_or(0, |at| at + 1);
+            out.insert_str(at, &format!("{shown}\n"));
+        }
+    }
+}
+
+/// Value of an attribute inside a tag.
+pub(in super::super) fn attribute(tag: &str, name: &str) -> Option<String> {
+    let mut from = 0;
+    while let Some(found) = tag[from..].find(name) {
+        let at = from + found;
+        let after = tag[at + name.len()..].trim_start();
+        if tag[..at].ends_with(char::is_whitespace)
+            && let Some(value) = after.strip_prefix('=').map(str::trim_start)
+        {
+            let quote = value.chars().next()?;
+            return Some(entities(match quote {
+                '"' | '\'' => value[1..].split(quote).next()?,
+                _ => value.split(char::is_whitespace).next()?,
+            }));
+        }
+        from = at + name.len();
+    }
+    None
+}
+
+/// Character references and the named entities that matter in text; unknown ones stay.
+pub(in super::super) fn entities(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let end = rest.bytes().take(12).position(|byte| byte == b';');
+        match end.and_then(|end| Some((end, one(&rest[1..end])?))) {
+            Some((end, character)) => {
+                out.push(character);
+                rest = &rest[end + 1..];
+            }
+            None => {
+                out.push('&');
+                rest = &rest[1..];
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn one(name: &str) -> Option<char> {
+    if let Some(number) = name.strip_prefix('#') {
+        let code = match number.strip_prefix(['x', 'X']) {
+            Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+            None => number.parse().ok()?,
+        };
+        return char::from_u32(code);
+    }
+    Some(match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" | "QUOT" => '"',
+        "apos" => '\'',
+        "nbsp" => '\u{a0}',
+        "shy" => '\u{ad}',
+        "sol" => '/',
+        "plus" => '+',
+        "equals" => '=',
+        "colon" => ':',
+        "commat" => '@',
+        "lowbar" => '_',
+        "dollar" => '$',
+        "percnt" => '%',
+        "ndash" => '\u{2013}',
+        "mdash" => '\u{2014}',
+        "hellip" => '\u{2026}',
+        "rsquo" => '\u{2019}',
+        "lsquo" => '\u{2018}',
+        "rdquo" => '\u{201d}',
+        "ldquo" => '\u{201c}',
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_inside_a_word_leave_nothing() {
+        let code =
+            "<pre><code><span class=\"hljs-attr\">key</span>=AB<span>CD</span><wbr>EF&nbsp;x<br>next</code></pre>";
+        assert_eq!(decode(code), "key=ABCDEF x\nnext\n");
+        assert_eq!(decode("svc:<a href=\"mailto:p@db.io\">p@db.io</a>").trim(), "p@db.io\nsvc:p@db.io");
+        assert_eq!(decode("a &lt; b &#x41;&#66; &unknown; <3 1 < 2"), "a < b AB &unknown; <3 1 < 2");
+        assert_eq!(decode("<![CDATA[x <b>]] > y"), "x <b> y");
+        assert_eq!(
+            decode("<p title='abcd>b'>x"),
+            "abcd>b
+x"
+        );
+    }
+}
