@@ -281,7 +281,9 @@ impl Scan<'_> {
 mod tests {
     use super::*;
 
-    fn all(text: &str, into: &[&str]) -> (Vec<(String, String, Value)>, Result<(), String>) {
+    type Read = (Vec<(String, String, Value)>, Result<(), String>);
+
+    fn all(text: &str, into: &[&str]) -> Read {
         let mut found = Vec::new();
         let result = members(&mut text.as_bytes(), into, &mut |f| found.push((f.key, f.pointer, f.value)));
         (found, result)

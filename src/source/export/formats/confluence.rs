@@ -170,8 +170,7 @@ fn hand(input: &mut Input<'_>, known: &Known, out: &mut Out<'_>) -> Result<(), S
                         .map(|p| record.take(p).to_owned())
                         .unwrap_or_default()
                 };
-                let text =
-                    ["title", "name", "fileName", "comment", "versionComment"].map(|name| shown(name)).join("\n");
+                let text = ["title", "name", "fileName", "comment", "versionComment"].map(shown).join("\n");
                 out.item(draft_of(&key), &text);
                 out.rest(draft_of(&key).by(None), &record);
             }

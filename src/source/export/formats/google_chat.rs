@@ -49,14 +49,14 @@ fn learn(input: &mut Input<'_>, known: &mut Known) -> Result<(), String> {
         "name" => name = found.value.as_str().map(str::to_owned),
         "user" => {
             if let Some(who) = who(&found.value) {
-                known.add(&[who.email.clone()], who);
+                known.add(std::slice::from_ref(&who.email.clone()), who);
             }
         }
         _ => {}
     });
     if !members.is_empty() {
         for who in &members {
-            known.add(&[who.email.clone()], who.clone());
+            known.add(std::slice::from_ref(&who.email), who.clone());
         }
         let mut of = space(&folder, name);
         if of.kind == ContainerKind::Dm && members.len() > 2 {

@@ -131,6 +131,6 @@ mod tests {
         assert_eq!((by("mine").as_str(), by("mine again").as_str()), ("", ""));
         assert_eq!(by("his"), "bob@harbourfinch.example");
         assert_eq!(by("hers"), "alice@harbourfinch.example");
-        assert_eq!(address("x").is_none(), true);
+        assert!(address("x").is_none());
     }
 }
