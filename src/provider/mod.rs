@@ -3,6 +3,8 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+#[cfg(feature = "aws")]
+mod aws_iam;
 #[cfg(feature = "issuers")]
 mod http;
 mod keyring;
@@ -21,6 +23,8 @@ mod vault;
 
 #[cfg(feature = "accounts")]
 pub use accounts::Accounts;
+#[cfg(feature = "aws")]
+pub use aws_iam::AwsIam;
 #[cfg(feature = "issuers")]
 pub use http::{HttpIssuer, HttpIssuerSettings};
 pub use keyring::{Keyring, KeyringServer};

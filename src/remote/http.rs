@@ -76,6 +76,12 @@ impl Ask {
         self
     }
 
+    /// A header as it will be sent.
+    #[cfg(test)]
+    pub(crate) fn header_text(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// Sets a JSON body.
     #[must_use]
     pub fn json(self, body: &serde_json::Value) -> Self {

@@ -4,6 +4,12 @@
 //! This room knows no plans and no identities. It deliberately does not retry: whether a call may be repeated is the
 //! business of the action that made it.
 
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "aws")]
+mod aws_secrets;
+#[cfg(feature = "aws")]
+mod aws_xml;
 mod failure;
 #[cfg(feature = "issuers")]
 mod http;
@@ -25,6 +31,12 @@ mod vault_audit;
 #[cfg(feature = "accounts")]
 mod wire;
 
+#[cfg(feature = "aws")]
+pub use aws::{Aws, AwsKey, AwsSettings};
+#[cfg(feature = "aws")]
+pub use aws_secrets::{SecretFacts, SecretVersion, WhichVersion};
+#[cfg(feature = "aws")]
+pub use aws_xml::Element;
 pub use failure::Failure;
 #[cfg(feature = "issuers")]
 pub use http::{Ask, Http, Reply, place_of};

@@ -9,6 +9,8 @@
 //! | Secrets Manager | `PutSecretValue` as `AWSPENDING` | move `AWSCURRENT` | evict `AWSPREVIOUS` |
 //! | files | sidecar file, mode 0600 | edit in place, atomic rename | remove backup and sidecar |
 
+#[cfg(feature = "aws")]
+mod aws_secrets;
 mod file;
 #[cfg(any(feature = "vault", feature = "aws"))]
 mod json;
@@ -17,6 +19,8 @@ mod vault_kv;
 #[cfg(feature = "vault")]
 mod vault_reads;
 
+#[cfg(feature = "aws")]
+pub use aws_secrets::AwsSecrets;
 pub use file::FileStore;
 #[cfg(feature = "vault")]
 pub use vault_kv::VaultKv;

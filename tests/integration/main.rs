@@ -3,6 +3,8 @@
 #[cfg(feature = "accounts")]
 mod accounts;
 mod baseline;
+#[cfg(feature = "aws")]
+mod aws;
 mod crash;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod departure;

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
+#[cfg(feature = "aws")]
+mod aws;
 mod files;
 #[cfg(feature = "issuers")]
 mod http;
@@ -88,6 +90,7 @@ tables! {
     StoreEntry opens dyn Store;
     Files(files::Files),
     VaultKv(vault::Kv) needs "vault",
+    AwsSecrets(aws::Secrets) needs "aws",
 }
 
 tables! {
@@ -95,6 +98,7 @@ tables! {
     ProviderEntry opens dyn Provider;
     Keyring(keyring::Keyring),
     Vault(vault::Access) needs "vault",
+    AwsIam(aws::Iam) needs "aws",
     Http(http::Issuer) needs "issuers",
     Postgres(postgres::Roles) needs "postgres",
     Mysql(accounts::MySqlTable) needs "accounts",
@@ -104,13 +108,13 @@ tables! {
 }
 
 /// A table whose type this program was built without.
-#[cfg(not(all(feature = "vault", feature = "postgres", feature = "issuers", feature = "accounts")))]
+#[cfg(not(all(feature = "vault", feature = "aws", feature = "postgres", feature = "issuers", feature = "accounts")))]
 #[derive(Debug, Deserialize)]
 pub(super) struct NotBuilt {
     name: String,
 }
 
-#[cfg(not(all(feature = "vault", feature = "postgres", feature = "issuers", feature = "accounts")))]
+#[cfg(not(all(feature = "vault", feature = "aws", feature = "postgres", feature = "issuers", feature = "accounts")))]
 impl NotBuilt {
     fn refusal(&self, feature: &str) -> Error {
         Error::config(format!("{} needs the feature {feature}, which this offkey was built without", self.name))

@@ -1,0 +1,124 @@
+//! `type = "aws-secrets"` (a store) and `type = "aws-iam"` (a provider): one account of AWS in one region.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{SecretSource, Table, default_deadline};
+use crate::error::{Error, Result};
+use crate::provider::{AwsIam, Provider};
+use crate::remote::{Aws, AwsKey, AwsSettings};
+use crate::secret::Fingerprinter;
+use crate::store::{AwsSecrets, Store};
+
+/// Secrets Manager.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Secrets {
+    name: String,
+    region: String,
+    /// One address for all services; default: AWS itself.
+    endpoint: Option<String>,
+    /// Without a key: environment, profile or instance role, as every AWS tool.
+    key_id: Option<String>,
+    key: Option<SecretSource>,
+    session_token: Option<SecretSource>,
+    /// Beginnings of names that may be read; empty: all.
+    #[serde(default)]
+    prefixes: Vec<String>,
+    #[serde(default = "default_deadline")]
+    deadline_seconds: u64,
+}
+
+/// IAM access keys.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Iam {
+    name: String,
+    #[serde(default = "default_region")]
+    region: String,
+    endpoint: Option<String>,
+    key_id: Option<String>,
+    key: Option<SecretSource>,
+    session_token: Option<SecretSource>,
+    #[serde(default = "default_deadline")]
+    deadline_seconds: u64,
+}
+
+fn default_region() -> String {
+    "us-east-1".to_owned()
+}
+
+impl Table<dyn Store> for Secrets {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn own(&self) -> Option<&SecretSource> {
+        self.key.as_ref()
+    }
+
+    fn open(&self, folder: &Path, fingerprinter: &Fingerprinter) -> Result<Box<dyn Store>> {
+        let whose = format!("store {}", self.name);
+        let aws = client(
+            &whose,
+            AwsSettings {
+                region: self.region.clone(),
+                endpoint: self.endpoint.clone(),
+                key: key(&whose, folder, self.key_id.as_ref(), self.key.as_ref(), self.session_token.as_ref())?,
+                deadline: Duration::from_secs(self.deadline_seconds),
+            },
+        )?;
+        Ok(Box::new(AwsSecrets::new(&self.name, aws, self.prefixes.clone(), fingerprinter.clone())))
+    }
+}
+
+impl Table<dyn Provider> for Iam {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn own(&self) -> Option<&SecretSource> {
+        self.key.as_ref()
+    }
+
+    fn open(&self, folder: &Path, _: &Fingerprinter) -> Result<Box<dyn Provider>> {
+        let whose = format!("provider {}", self.name);
+        let aws = client(
+            &whose,
+            AwsSettings {
+                region: self.region.clone(),
+                endpoint: self.endpoint.clone(),
+                key: key(&whose, folder, self.key_id.as_ref(), self.key.as_ref(), self.session_token.as_ref())?,
+                deadline: Duration::from_secs(self.deadline_seconds),
+            },
+        )?;
+        Ok(Box::new(AwsIam::new(&self.name, aws)))
+    }
+}
+
+fn client(whose: &str, settings: AwsSettings) -> Result<Arc<Aws>> {
+    let client = Aws::new(settings);
+    Ok(Arc::new(client.map_err(|failure| Error::config(format!("{whose} cannot be opened")).because(failure))?))
+}
+
+fn key(
+    whose: &str,
+    folder: &Path,
+    id: Option<&String>,
+    secret: Option<&SecretSource>,
+    session: Option<&SecretSource>,
+) -> Result<Option<AwsKey>> {
+    match (id, secret) {
+        (None, None) => Ok(None),
+        (Some(id), Some(secret)) => Ok(Some(AwsKey {
+            id: id.clone(),
+            secret: secret.read(folder, whose)?,
+            session: session.map(|session| session.read(folder, whose)).transpose()?,
+        })),
+        _ => Err(Error::config(format!("{whose} has one half of an access key"))
+            .next("Give both key_id and key, or neither: then the key is found as every AWS tool finds it.")),
+    }
+}

@@ -1,0 +1,310 @@
+//! IAM access keys.
+//!
+//! A key dies in two calls: deactivated, which can be taken back, then deleted. IAM spreads changes over its regions within
+//! seconds to minutes, so a key that still works right after is asked again, not given up. Session tokens that a key made
+//! before outlive it; the coverage says so.
+//!
+//! Locator: `key:alice/AKIA…`.
+
+use super::{Owned, Provider, ProviderStep, Subject};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target};
+use crate::error::{Error, Result};
+use crate::finding::Liveness;
+use crate::identity::{AliasKind, Identity};
+use crate::remote::{Aws, AwsKey, Failure};
+use crate::secret::SecretValue;
+use crate::source::Coverage;
+
+/// The access keys of one account.
+pub struct AwsIam {
+    name: String,
+    aws: Arc<Aws>,
+}
+
+/// One access key as IAM lists it.
+struct Listed {
+    id: String,
+    active: bool,
+    created: String,
+}
+
+fn looking(failure: Failure) -> ActionError {
+    ActionError::looking(&failure)
+}
+
+fn changing(failure: Failure) -> ActionError {
+    ActionError::changing(&failure)
+}
+
+/// User and key id.
+fn key_of(at: &Target) -> Result<(&str, &str), ActionError> {
+    let key = at.locator.strip_prefix("key:").and_then(|rest| rest.split_once('/'));
+    key.ok_or_else(|| ActionError::Refused(format!("{} names no access key", at.locator)))
+}
+
+impl AwsIam {
+    /// The provider `name`.
+    pub fn new(name: impl Into<String>, aws: Arc<Aws>) -> Self {
+        Self { name: name.into(), aws }
+    }
+
+    fn target(&self, user: &str, key: &str) -> Target {
+        Target { system: self.name.clone(), locator: format!("key:{user}/{key}") }
+    }
+
+    /// Keys of a user; `None` when there is no such user.
+    async fn keys(&self, user: &str) -> Result<Option<Vec<Listed>>, Failure> {
+        // A user has at most two keys, so there is never a second page.
+        match self.aws.iam("ListAccessKeys", &[("UserName", user)]).await {
+            Ok(reply) => {
+                let text = |member: &crate::remote::Element, name| member.find(name).unwrap_or_default().to_owned();
+                let listed = reply.members("AccessKeyMetadata").iter().map(|member| Listed {
+                    id: text(member, "AccessKeyId"),
+                    active: member.find("Status") == Some("Active"),
+                    created: text(member, "CreateDate"),
+                });
+                Ok(Some(listed.collect()))
+            }
+            Err(failure) if failure.code() == "NoSuchEntity" => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn listed(&self, at: &Target) -> Result<Option<Listed>, ActionError> {
+        let (user, key) = key_of(at)?;
+        let keys = self.keys(user).await.map_err(looking)?.unwrap_or_default();
+        Ok(keys.into_iter().find(|listed| listed.id == key))
+    }
+
+    /// User and last use of a key; `None` when the account has no such key.
+    async fn last_used(&self, key: &str) -> Result<Option<(String, Option<String>)>, Failure> {
+        match self.aws.iam("GetAccessKeyLastUsed", &[("AccessKeyId", key)]).await {
+            Ok(reply) => {
+                let used = reply.find("LastUsedDate").filter(|date| date.starts_with(|c: char| c.is_ascii_digit()));
+                Ok(reply.find("UserName").map(|user| (user.to_owned(), used.map(str::to_owned))))
+            }
+            // A key of another account is answered like one without rights.
+            Err(failure) if matches!(failure.code(), "NoSuchEntity" | "AccessDenied") => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn of_user(&self, user: &str, reason: &str, owned: &mut Vec<Owned>, coverage: &mut Coverage) {
+        let keys = match self.keys(user).await {
+            Ok(Some(keys)) => keys,
+            Ok(None) => return coverage.skip(format!("IAM user {user}"), "there is no such user"),
+            Err(failure) => return coverage.fail(format!("IAM user {user}"), failure.to_string()),
+        };
+        let own = self.aws.own_key_id().await.ok();
+        for key in keys {
+            coverage.documents += 1;
+            let mut facts = BTreeMap::from([("created".to_owned(), key.created)]);
+            if let Ok(Some((_, Some(used)))) = self.last_used(&key.id).await {
+                facts.insert("last used".to_owned(), used);
+            }
+            if own.as_ref() == Some(&key.id) {
+                facts.insert("self".to_owned(), "offkey works with it".to_owned());
+            }
+            let dormant = || Liveness::Unknown("inactive: it can be activated again".to_owned());
+            owned.push(Owned {
+                at: self.target(user, &key.id),
+                label: "IAM access key".to_owned(),
+                reason: format!("{reason}, user {user}"),
+                facts,
+                liveness: if key.active { Liveness::Live } else { dormant() },
+            });
+        }
+    }
+
+    async fn collect(&self, identity: &Identity) -> (Vec<Owned>, Coverage) {
+        let mut coverage = Coverage::new(format!("provider {}", self.name), "aws-iam");
+        let mut users: BTreeMap<String, String> = BTreeMap::new();
+        for alias in &identity.aliases {
+            match alias.kind {
+                AliasKind::AwsUser => {
+                    users.entry(alias.value.clone()).or_insert_with(|| alias.reason.clone());
+                }
+                AliasKind::KeyId if alias.value.starts_with("AKIA") => match self.last_used(&alias.value).await {
+                    Ok(Some((user, _))) => {
+                        users.entry(user).or_insert_with(|| format!("key id {}: {}", alias.value, alias.reason));
+                    }
+                    Ok(None) => coverage.skip(format!("key id {}", alias.value), "this account has no such key"),
+                    Err(failure) => coverage.fail(format!("key id {}", alias.value), failure.to_string()),
+                },
+                _ => {}
+            }
+        }
+        let mut owned = Vec::new();
+        for (user, reason) in &users {
+            self.of_user(user, reason, &mut owned, &mut coverage).await;
+        }
+        if !owned.is_empty() {
+            coverage.skip("sessions of STS", "they are not listed by AWS and outlive their key by up to 36 hours");
+        }
+        (owned, coverage)
+    }
+
+    async fn probe(&self, key: &str, secret: &SecretValue) -> Liveness {
+        let key = AwsKey { id: key.to_owned(), secret: secret.clone(), session: None };
+        match self.aws.caller(&key).await {
+            Ok(_) => Liveness::Live,
+            Err(failure) => judge(&failure),
+        }
+    }
+}
+
+/// What the refusal of a signed call says about its key. A wrong clock makes every signature wrong, so only an answer about
+/// the key or its secret is a proof.
+fn judge(failure: &Failure) -> Liveness {
+    let clock = ["expired", "not yet current", "skew"].iter().any(|word| failure.message().contains(word));
+    match (failure.status(), failure.code()) {
+        (Some(403), "InvalidClientTokenId") => Liveness::Dead(failure.code().to_owned()),
+        (Some(403), "SignatureDoesNotMatch") if !clock => Liveness::Dead(failure.code().to_owned()),
+        // Who is refused by a policy has been let in by its key.
+        (Some(403), "AccessDenied") => Liveness::Live,
+        _ => Liveness::Unknown(failure.to_string()),
+    }
+}
+
+impl Provider for AwsIam {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn label(&self) -> &'static str {
+        "AWS IAM access key"
+    }
+
+    fn recognise<'a>(&'a self, subject: &'a Subject, value: &'a SecretValue) -> Pending<'a, Result<Option<Target>>> {
+        Box::pin(async move {
+            let is_secret = value.expose_str().is_some_and(|text| text.len() == 40);
+            let id = ["key-id", "id"].iter().find_map(|fact| subject.facts.get(*fact));
+            let Some(id) = id.filter(|id| is_secret && id.starts_with("AKIA")) else { return Ok(None) };
+            let user = self.last_used(id).await.map_err(|failure| {
+                Error::remote(format!("the provider {} cannot say whose key {id} is", self.name))
+                    .because(failure)
+                    .next("Check region, endpoint and key of this provider in offkey.toml.")
+            })?;
+            Ok(user.map(|(user, _)| self.target(&user, id)))
+        })
+    }
+
+    fn validate<'a>(&'a self, at: &'a Target, value: &'a SecretValue) -> Pending<'a, Liveness> {
+        Box::pin(async move {
+            match key_of(at) {
+                Ok((_, key)) => self.probe(key, value).await,
+                Err(error) => Liveness::Unknown(error.to_string()),
+            }
+        })
+    }
+
+    fn owned<'a>(&'a self, identity: &'a Identity) -> Pending<'a, Result<(Vec<Owned>, Coverage)>> {
+        Box::pin(async move { Ok(self.collect(identity).await) })
+    }
+
+    fn action<'a>(&'a self, at: &'a Target, step: ProviderStep) -> Option<Box<dyn Action + 'a>> {
+        key_of(at).ok()?;
+        let can = matches!(step, ProviderStep::Revoke | ProviderStep::Verify { .. });
+        can.then(|| Box::new(KeyAction { iam: self, at, step }) as Box<dyn Action>)
+    }
+
+    fn preflight<'a>(&'a self, at: &'a Target) -> Pending<'a, Result<(), ActionError>> {
+        Box::pin(async move {
+            let (_, key) = key_of(at)?;
+            if self.aws.own_key_id().await.map_err(looking)? == key {
+                return Err(ActionError::Refused(format!("offkey itself works with {key}: give it a key of its own")));
+            }
+            self.listed(at).await.map(drop)
+        })
+    }
+}
+
+struct KeyAction<'a> {
+    iam: &'a AwsIam,
+    at: &'a Target,
+    step: ProviderStep,
+}
+
+impl KeyAction<'_> {
+    async fn look(&self) -> Result<Observed, ActionError> {
+        // A proof is made when it is asked for, never beforehand.
+        if matches!(self.step, ProviderStep::Verify { .. }) {
+            return Ok(Observed::NotDone);
+        }
+        Ok(match self.iam.listed(self.at).await? {
+            None => Observed::Done(Receipt::of("access key", "unknown to IAM")),
+            Some(_) => Observed::NotDone,
+        })
+    }
+
+    async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        let (user, key) = key_of(self.at)?;
+        if let ProviderStep::Verify { old, .. } = &self.step {
+            let gone = || ActionError::Stuck(format!("the value at {} cannot be read any more", old.at));
+            let value = cx.values.read(old).await?.ok_or_else(gone)?;
+            return match self.iam.probe(key, &value).await {
+                Liveness::Dead(why) => Ok(Receipt::of("old value", why)),
+                Liveness::Live => Err(ActionError::Unavailable {
+                    why: "AWS still accepts the key: it spreads changes within minutes".to_owned(),
+                    retry_after: None,
+                }),
+                Liveness::Unknown(why) => Err(ActionError::Unavailable { why, retry_after: None }),
+            };
+        }
+        let parameters = [("UserName", user), ("AccessKeyId", key), ("Status", "Inactive")];
+        gone_is_fine(self.iam.aws.iam("UpdateAccessKey", &parameters).await)?;
+        gone_is_fine(self.iam.aws.iam("DeleteAccessKey", &[("UserName", user), ("AccessKeyId", key)]).await)?;
+        Ok(Receipt::of("access key", "deactivated and deleted").and("key id", key))
+    }
+}
+
+/// A key that somebody else deleted meanwhile is as dead as ours.
+fn gone_is_fine(call: Result<crate::remote::Element, Failure>) -> Result<(), ActionError> {
+    match call {
+        Err(failure) if failure.code() != "NoSuchEntity" => Err(changing(failure)),
+        _ => Ok(()),
+    }
+}
+
+impl Action for KeyAction<'_> {
+    fn name(&self) -> ActionName {
+        let step = if matches!(self.step, ProviderStep::Verify { .. }) { "verify" } else { "revoke" };
+        ActionName(format!("aws-key.{step}"))
+    }
+
+    fn effect(&self) -> Effect {
+        if matches!(self.step, ProviderStep::Verify { .. }) { Effect::ReadOnly } else { Effect::Final }
+    }
+
+    fn observe<'a>(&'a self, _cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
+        Box::pin(self.look())
+    }
+
+    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
+        Box::pin(self.act(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: &str, message: &str) -> Failure {
+        let (code, message) = (code.to_owned(), message.to_owned());
+        Failure::Answered { place: "h".to_owned(), status: 403, code, message, retry_after: None }
+    }
+
+    #[test]
+    fn only_an_answer_about_the_key_is_a_proof() {
+        assert!(matches!(judge(&refused("InvalidClientTokenId", "")), Liveness::Dead(_)));
+        assert!(matches!(judge(&refused("SignatureDoesNotMatch", "does not match")), Liveness::Dead(_)));
+        assert!(matches!(judge(&refused("SignatureDoesNotMatch", "Signature expired: 2026")), Liveness::Unknown(_)));
+        assert_eq!(judge(&refused("AccessDenied", "")), Liveness::Live);
+        assert!(matches!(judge(&refused("", "")), Liveness::Unknown(_)));
+        let lost = Failure::Lost { place: "h".to_owned(), why: "time-out".to_owned() };
+        assert!(matches!(judge(&lost), Liveness::Unknown(_)));
+    }
+}
