@@ -2,9 +2,9 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
-mod baseline;
 #[cfg(feature = "aws")]
 mod aws;
+mod baseline;
 mod crash;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod departure;
