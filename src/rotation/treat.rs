@@ -102,9 +102,13 @@ impl Run<'_> {
     async fn forward(&self) -> Result<Way> {
         // Whether this process saw the new value work; a test of an earlier process may be hours old.
         let mut tested = false;
+        let mut straggles = false;
         for (at, step) in self.treatment.steps.iter().enumerate() {
             if self.state(step).is_some_and(|state| state.is_confirmed()) {
                 continue;
+            }
+            if straggles && !is_promote(step) {
+                return Ok(Way::Ended);
             }
             let before = match self.gate(at, step, tested).await {
                 Ok(()) => None,
@@ -124,7 +128,10 @@ impl Run<'_> {
             tested |= is_test(step);
             let confirmed = state.is_confirmed();
             self.end(step, self.no_way_back(at, state), receipt)?;
-            if !confirmed {
+            // The target has the new value: one place that does not take it must not keep it from the others.
+            let others_wait = is_promote(step) && self.treatment.steps.get(at + 1).is_some_and(is_promote);
+            straggles |= !confirmed;
+            if straggles && !others_wait {
                 return Ok(Way::Ended);
             }
         }

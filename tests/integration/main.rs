@@ -8,6 +8,7 @@ mod baseline;
 mod crash;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod departure;
+mod failures_model;
 mod files;
 mod formats;
 mod gate;

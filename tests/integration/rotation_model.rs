@@ -11,7 +11,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use offkey::action::{
-    Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target, ValueRef,
+    Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Retry, Slot, Target, ValueRef,
 };
 use offkey::attribution::{Exposure, Relation};
 use offkey::audit::Log;
@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 /// What goes wrong at one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub(crate) enum Fault {
     CrashBefore,
     CrashAfter,
     LostReply,
@@ -41,7 +41,7 @@ enum Fault {
     Refused,
 }
 
-const FAULTS: [Fault; 9] = [
+pub(crate) const FAULTS: [Fault; 9] = [
     Fault::CrashBefore,
     Fault::CrashAfter,
     Fault::LostReply,
@@ -55,36 +55,52 @@ const FAULTS: [Fault; 9] = [
 
 /// One entry of the model store.
 #[derive(Clone, Debug, Default)]
-struct Place {
-    current: String,
-    version: u64,
-    staged: Option<(Uuid, String)>,
-    old: BTreeMap<u64, String>,
-    foreign: bool,
+pub(crate) struct Place {
+    pub(crate) current: String,
+    pub(crate) version: u64,
+    pub(crate) staged: Option<(Uuid, String)>,
+    pub(crate) old: BTreeMap<u64, String>,
+    pub(crate) foreign: bool,
 }
 
 /// One account of the model issuer.
 #[derive(Clone, Debug, Default)]
-struct Accepting {
-    values: BTreeSet<String>,
+pub(crate) struct Accepting {
+    pub(crate) values: BTreeSet<String>,
     /// A new value ends the old one at once (PostgreSQL), or both work until the old one is evicted (two key slots).
-    overlap: bool,
+    pub(crate) overlap: bool,
     /// Values that were seen working by a login.
-    seen: BTreeSet<String>,
-    rotated: bool,
+    pub(crate) seen: BTreeSet<String>,
+    pub(crate) rotated: bool,
+    /// How many more values the rules of the account refuse.
+    pub(crate) refuses: usize,
+    /// How many log-ins with a fresh value fail until it has arrived everywhere.
+    pub(crate) slow: usize,
+    /// A second request to set a value destroys the first one, as some issuers do on reuse.
+    pub(crate) never_twice: bool,
+    /// Revocations are accepted and not carried out.
+    pub(crate) queues: bool,
 }
 
 #[derive(Default)]
-struct World {
-    places: BTreeMap<String, Place>,
-    accounts: BTreeMap<String, Accepting>,
-    frozen: BTreeSet<String>,
-    calls: usize,
-    faults: HashMap<usize, Fault>,
-    crashed: bool,
-    every_value: BTreeSet<String>,
-    made: usize,
-    broken: Vec<String>,
+pub(crate) struct World {
+    pub(crate) places: BTreeMap<String, Place>,
+    pub(crate) accounts: BTreeMap<String, Accepting>,
+    pub(crate) frozen: BTreeSet<String>,
+    pub(crate) calls: usize,
+    pub(crate) faults: HashMap<usize, Fault>,
+    pub(crate) crashed: bool,
+    pub(crate) every_value: BTreeSet<String>,
+    pub(crate) made: usize,
+    pub(crate) broken: Vec<String>,
+    /// How many more looks at a change say that it was not done.
+    pub(crate) stale_looks: usize,
+    /// How often each effect was asked for: `model.set account-0`.
+    pub(crate) asked: BTreeMap<String, usize>,
+    /// How often a value was rejected, by account.
+    pub(crate) rejected: BTreeMap<String, usize>,
+    /// The journal's folder, when each effect is to look for its intent there.
+    pub(crate) journal: Option<PathBuf>,
 }
 
 impl World {
@@ -113,7 +129,7 @@ impl World {
     }
 }
 
-type Shared = Arc<Mutex<World>>;
+pub(crate) type Shared = Arc<Mutex<World>>;
 
 struct ModelStore(Shared);
 struct ModelProvider(Shared);
@@ -153,7 +169,17 @@ impl ModelAction {
     fn login(&self, value: &str) -> bool {
         let mut world = self.world.lock().expect("lock");
         let account = world.accounts.get_mut(&self.at).expect("an account");
-        let works = account.values.contains(value);
+        let fresh = !account.seen.contains(value);
+        let arrived = !fresh || account.slow == 0;
+        let works = account.values.contains(value) && arrived;
+        if !arrived {
+            account.slow -= 1;
+        }
+        if !works {
+            *world.rejected.entry(self.at.clone()).or_default() += 1;
+            return false;
+        }
+        let account = world.accounts.get_mut(&self.at).expect("an account");
         if works {
             account.seen.insert(value.to_owned());
         }
@@ -169,6 +195,13 @@ impl ModelAction {
             _ => {}
         }
         let done = |yes: bool| if yes { Observed::Done(Receipt::default()) } else { Observed::NotDone };
+        if self.effect() != Effect::ReadOnly {
+            let mut world = self.world.lock().expect("lock");
+            if world.stale_looks > 0 {
+                world.stale_looks -= 1;
+                return Ok(Observed::NotDone);
+            }
+        }
         Ok(match &self.does {
             Does::Store(step) => {
                 let world = self.world.lock().expect("lock");
@@ -202,7 +235,7 @@ impl ModelAction {
     }
 
     /// Brings the effect about, once.
-    async fn effect(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+    async fn effect_of(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
         match &self.does {
             Does::Store(StoreStep::Stage(supply)) => {
                 let value = match supply {
@@ -253,12 +286,24 @@ impl ModelAction {
             }
             ProviderStep::Revoke => {
                 let mut world = self.world.lock().expect("lock");
-                world.accounts.get_mut(&self.at).expect("an account").values.clear();
+                let account = world.accounts.get_mut(&self.at).expect("an account");
+                if !account.queues {
+                    account.values.clear();
+                }
             }
             ProviderStep::Set { new, .. } => {
                 let new = Self::value(cx, new).await?;
                 let mut world = self.world.lock().expect("lock");
                 let account = world.accounts.get_mut(&self.at).expect("an account");
+                if account.refuses > 0 {
+                    account.refuses -= 1;
+                    return Err(ActionError::Refused("the password is too simple".to_owned()));
+                }
+                if account.never_twice && account.values.contains(&new) {
+                    account.values.clear();
+                    world.broken.push(format!("{} was asked twice, and lost its value", self.at));
+                    return Ok(Receipt::default());
+                }
                 if !account.overlap {
                     account.values.clear();
                 }
@@ -310,17 +355,46 @@ impl ModelAction {
             Some(Fault::ForeignWrite) => self.somebody_else_writes(),
             _ => {}
         }
-        let result = self.effect(cx).await;
+        self.look_for_intent();
+        *self.world.lock().expect("lock").asked.entry(format!("{name} {}", self.at)).or_default() += 1;
+        let result = self.effect_of(cx).await;
         self.world.lock().expect("lock").check(&name);
         match fault {
             Some(Fault::Duplicate) => {
-                let again = self.effect(cx).await;
+                let again = self.effect_of(cx).await;
                 self.world.lock().expect("lock").check(&name);
                 again
             }
             Some(Fault::CrashAfter) => dies(&self.world).await,
             Some(Fault::LostReply) => Err(ActionError::Unknown("the reply was lost".to_owned())),
             _ => result,
+        }
+    }
+
+    /// What is about to happen stands in the journal, on the disk, before it happens.
+    fn look_for_intent(&self) {
+        let mut world = self.world.lock().expect("lock");
+        let Some(dir) = world.journal.clone() else { return };
+        let (system, action) = match &self.does {
+            Does::Store(_) => ("model-store", self.name().0.replace("model.", "store.")),
+            Does::Provider(_) => ("model-issuer", self.name().0.replace("model.", "provider.")),
+        };
+        if self.effect() == Effect::ReadOnly {
+            return;
+        }
+        let mut written = Vec::new();
+        for entry in std::fs::read_dir(dir).expect("folder") {
+            written.extend(std::fs::read(entry.expect("entry").path()).expect("readable"));
+        }
+        let start = format!("\"kind\":\"intent\",\"data\":{{\"action\":\"{action}\"");
+        let target = format!("\"target\":\"{system}:{}\"", self.at);
+        let there = memchr::memmem::find_iter(&written, start.as_bytes()).any(|at| {
+            let rest = &written[at..written.len().min(at + 400)];
+            let end = memchr::memchr(b'}', rest).unwrap_or(rest.len());
+            memchr::memmem::find(&rest[..end], target.as_bytes()).is_some()
+        });
+        if !there {
+            world.broken.push(format!("{action} {} was done without an intent on the disk", self.at));
         }
     }
 
@@ -373,6 +447,12 @@ impl Action for ModelAction {
 
     fn observe<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
         Box::pin(self.look(cx))
+    }
+
+    fn retry(&self) -> Retry {
+        let world = self.world.lock().expect("lock");
+        let never = world.accounts.get(&self.at).is_some_and(|account| account.never_twice);
+        if never { Retry::Never } else { Retry::ReadFirst }
     }
 
     fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
@@ -486,25 +566,25 @@ impl Provider for ModelProvider {
 
 /// One credential of a generated company.
 #[derive(Clone, Debug)]
-struct Generated {
+pub(crate) struct Generated {
     /// In how many places of the store it is kept; none: the leaver's own token.
-    places: usize,
-    overlap: bool,
+    pub(crate) places: usize,
+    pub(crate) overlap: bool,
 }
 
 /// A company, its plan, and what is to go wrong at which call.
-struct Setting {
-    world: Shared,
-    plan: Plan,
-    found: HashMap<Fingerprint, SecretValue>,
-    dir: tempfile::TempDir,
+pub(crate) struct Setting {
+    pub(crate) world: Shared,
+    pub(crate) plan: Plan,
+    pub(crate) found: HashMap<Fingerprint, SecretValue>,
+    pub(crate) dir: tempfile::TempDir,
 }
 
-fn target(system: &str, locator: String) -> Target {
+pub(crate) fn target(system: &str, locator: String) -> Target {
     Target { system: system.to_owned(), locator }
 }
 
-fn setting(company: &[Generated], accounts_to_freeze: usize, faults: &[(usize, usize)]) -> Setting {
+pub(crate) fn setting(company: &[Generated], accounts_to_freeze: usize, faults: &[(usize, usize)]) -> Setting {
     let fingerprinter = Fingerprinter::new(&SecretValue::new("model"));
     let mut world = World { faults: faults.iter().map(|(at, f)| (*at, FAULTS[*f])).collect(), ..World::default() };
     let (mut known, mut exposures, mut holdings, mut accounts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -520,6 +600,7 @@ fn setting(company: &[Generated], accounts_to_freeze: usize, faults: &[(usize, u
             overlap: credential.overlap,
             seen: BTreeSet::new(),
             rotated,
+            ..Accepting::default()
         };
         world.accounts.insert(account.clone(), accepting);
         for place in 0..credential.places {
@@ -588,7 +669,7 @@ fn setting(company: &[Generated], accounts_to_freeze: usize, faults: &[(usize, u
 }
 
 impl Setting {
-    fn systems(&self) -> Systems {
+    pub(crate) fn systems(&self) -> Systems {
         Systems {
             stores: vec![Box::new(ModelStore(Arc::clone(&self.world)))],
             providers: vec![Box::new(ModelProvider(Arc::clone(&self.world)))],
@@ -598,7 +679,7 @@ impl Setting {
     }
 
     /// One process: from opening the log until it ends or dies. `None` when it died.
-    fn apply(&self) -> Option<Execution> {
+    pub(crate) fn apply(&self) -> Option<Execution> {
         let log = Log::open(self.dir.path()).expect("the log of a dead process opens");
         let digest = self.plan.digest();
         let journal = Journal::new(&log, &digest);
@@ -620,7 +701,7 @@ impl Setting {
     }
 
     /// Applies until nothing is left to go wrong, and once more.
-    fn converge(&self) -> Execution {
+    pub(crate) fn converge(&self) -> Execution {
         let mut last = None;
         for _ in 0..60 {
             let Some(execution) = self.apply() else { continue };
@@ -634,7 +715,7 @@ impl Setting {
         panic!("does not converge: {last:?}");
     }
 
-    fn judge(&self, execution: &Execution, hostile: bool) {
+    pub(crate) fn judge(&self, execution: &Execution, hostile: bool) {
         let world = self.world.lock().expect("lock");
         assert!(world.broken.is_empty(), "{:?}", world.broken);
         for treatment in &self.plan.treatments {
