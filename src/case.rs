@@ -41,6 +41,9 @@ pub struct Request {
     pub identity: Identity,
     /// Paths that were read, absolute.
     pub paths: Vec<PathBuf>,
+    /// The same paths as they were typed: places are named by them.
+    #[serde(default)]
+    pub typed: Vec<PathBuf>,
     /// `--as`, if it was given.
     pub take_for: Option<String>,
     /// Whether history was read.

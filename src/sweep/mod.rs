@@ -139,6 +139,7 @@ fn request(ask: &Ask, identity: identity::Identity) -> Result<Request> {
         opened: clock::now().to_string(),
         identity,
         paths: ask.paths.iter().map(|path| absolute(path)).collect::<Result<_>>()?,
+        typed: ask.paths.clone(),
         take_for: ask.open.take_for.clone(),
         history: ask.open.history,
         work_tree: ask.open.work_tree,

@@ -20,6 +20,7 @@ pub(super) struct Again {
     credentials: Vec<Credential>,
     pub(super) partial: bool,
     sources: Vec<Box<dyn Source>>,
+    typed: Vec<(String, String)>,
     fingerprinter: Fingerprinter,
 }
 
@@ -37,7 +38,7 @@ pub(super) fn found(
     let credentials = finding::collect(hits, fingerprinter);
     let values = credentials.iter().map(|c| (c.fingerprint, c.value.clone())).collect();
     let partial = coverage.iter().any(Coverage::is_partial);
-    Ok(Again { values, credentials, partial, sources, fingerprinter: fingerprinter.clone() })
+    Ok(Again { values, credentials, partial, sources, typed: typed(request), fingerprinter: fingerprinter.clone() })
 }
 
 fn sources(request: &Request) -> Result<Vec<Box<dyn Source>>> {
@@ -48,6 +49,12 @@ fn sources(request: &Request) -> Result<Vec<Box<dyn Source>>> {
         ..OpenOptions::default()
     };
     super::open(&request.paths, &options)
+}
+
+/// Each absolute path with the form in which it was typed: the sweep named its places by that.
+fn typed(request: &Request) -> Vec<(String, String)> {
+    let shown = |path: &std::path::PathBuf| path.display().to_string();
+    request.paths.iter().zip(&request.typed).map(|(path, typed)| (shown(path), shown(typed))).collect()
 }
 
 /// The wanted values, from the places where the sweep found them: no rule is asked and no store is read. `None` when one of
@@ -63,7 +70,8 @@ pub(super) fn at_known_places(
     for place in records.flat_map(|record| &record.findings) {
         watched.entry(place.finding.location.provenance.to_string()).or_default().push(&place.finding);
     }
-    let watch = Watch { watched: &watched, fingerprinter, seen: Mutex::default() };
+    let typed = typed(request);
+    let watch = Watch { watched: &watched, fingerprinter, typed: &typed, seen: Mutex::default() };
     for source in &sources(request)? {
         source.read(&watch, &Progress::default())?;
     }
@@ -84,7 +92,8 @@ impl Again {
             watched.entry(place.finding.location.provenance.to_string()).or_default().push(&place.finding);
         }
         if !watched.is_empty() {
-            let watch = Watch { watched: &watched, fingerprinter: &self.fingerprinter, seen: Mutex::default() };
+            let (fingerprinter, typed) = (&self.fingerprinter, &self.typed);
+            let watch = Watch { watched: &watched, fingerprinter, typed, seen: Mutex::default() };
             for source in &self.sources {
                 // What cannot be read now was counted as partial by the scan before.
                 let _ = source.read(&watch, &Progress::default());
@@ -105,6 +114,7 @@ impl Again {
 struct Watch<'a> {
     watched: &'a HashMap<String, Vec<&'a Finding>>,
     fingerprinter: &'a Fingerprinter,
+    typed: &'a [(String, String)],
     /// Places that still have text, with the value where it stands there as it is.
     seen: Mutex<HashMap<(String, Fingerprint), Option<SecretValue>>>,
 }
@@ -112,6 +122,8 @@ struct Watch<'a> {
 impl Sink for Watch<'_> {
     fn document(&self, document: &Document<'_>) {
         let name = Provenance::to_string(document.provenance);
+        let as_typed = |(path, typed): &(String, String)| Some(format!("{typed}{}", name.strip_prefix(path.as_str())?));
+        let name = self.typed.iter().find_map(as_typed).unwrap_or(name);
         for finding in self.watched.get(&name).into_iter().flatten() {
             let text = slice(document.bytes, finding.location.lines, finding.location.columns);
             let Some(text) = text else { continue };

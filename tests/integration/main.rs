@@ -8,6 +8,8 @@ mod baseline;
 mod crash;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod departure;
+#[cfg(all(feature = "vault", feature = "postgres"))]
+mod failures;
 mod failures_model;
 mod files;
 mod formats;

@@ -13,17 +13,18 @@ use crate::lab::{Lab, Postgres, Vault, unique};
 
 const LETTERS: &[u8] = b"abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
-struct Shop {
-    dir: tempfile::TempDir,
-    bao: Vault,
-    postgres: Postgres,
-    role: String,
-    folder: String,
-    old: SecretValue,
+/// A shop whose database password Alice wrote down: kept in OpenBao and in a file, set in PostgreSQL.
+pub(crate) struct Shop {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) bao: Vault,
+    pub(crate) postgres: Postgres,
+    pub(crate) role: String,
+    pub(crate) folder: String,
+    pub(crate) old: SecretValue,
 }
 
 impl Shop {
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let lab = Lab::require();
         let (bao, postgres) = (lab.bao(), lab.postgres());
         let (role, folder) = (unique("shop"), unique("walk"));
@@ -40,11 +41,11 @@ impl Shop {
         shop
     }
 
-    fn old(&self) -> &str {
+    pub(crate) fn old(&self) -> &str {
         self.old.expose_str().expect("text")
     }
 
-    fn path(&self, inside: &str) -> PathBuf {
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.dir.path().join(inside)
     }
 
@@ -90,7 +91,7 @@ impl Shop {
         repository.commit(Some("HEAD"), &alice, &alice, "Note it", &tree, &[]).expect("committed");
     }
 
-    fn offkey(&self, arguments: &[&str], crash_after: Option<usize>) -> Output {
+    pub(crate) fn offkey(&self, arguments: &[&str], crash_after: Option<usize>) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_offkey"));
         command.args(arguments).current_dir(self.dir.path()).env("OFFKEY_HOME", self.path("home"));
         command.env_remove("OFFKEY_CRASH_AFTER_WRITE");
@@ -101,18 +102,18 @@ impl Shop {
     }
 
     /// What consumers of OpenBao read now.
-    fn in_bao(&self) -> serde_json::Value {
+    pub(crate) fn in_bao(&self) -> serde_json::Value {
         self.bao.must("GET", &format!("secret/data/{}/db", self.folder), None)["data"]["data"].clone()
     }
 
-    fn in_file(&self) -> String {
+    pub(crate) fn in_file(&self) -> String {
         let text = fs::read_to_string(self.path("shop.env")).expect("there");
         let line = text.lines().find_map(|line| line.strip_prefix("DB_PASSWORD=")).expect("the line is kept");
         line.to_owned()
     }
 }
 
-fn told(output: &Output) -> String {
+pub(crate) fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
