@@ -1,12 +1,10 @@
 //! One document → its matches.
 
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
-
-use regex::bytes::Regex;
+use std::sync::Arc;
 
 use super::engine::{self, Carried, Find, Routes};
-use super::guarantee::{self, Run};
+use super::matcher::{Cost, Matcher};
 use super::needle::{Needle, Needles, Refused};
 use super::prefilter::Prefilter;
 use super::{Match, filter, generic, prior};
@@ -14,9 +12,6 @@ use crate::error::Result;
 use crate::rule::{Rule, RuleSet, Shape, Verdict, check};
 use crate::secret::SecretValue;
 use crate::source::Copied;
-
-/// How far a match of an unbounded pattern may reach, if its rule does not say.
-const REACH: usize = 4096;
 
 /// What a detector lets through.
 #[derive(Clone, Debug)]
@@ -38,24 +33,6 @@ pub struct Detector {
     prefilter: Prefilter,
     needles: Needles,
     options: Options,
-}
-
-/// A rule made ready: its syntax tree is read at its first keyword, its pattern compiled at its first candidate.
-#[derive(Default)]
-struct Matcher {
-    plan: OnceLock<Plan>,
-    regex: OnceLock<Regex>,
-}
-
-/// What the syntax tree of a rule says about its matches.
-struct Plan {
-    /// Bytes before and after a keyword that a match may cover.
-    back: usize,
-    forward: usize,
-    /// Every match starts at a keyword, or one byte before it.
-    starts: bool,
-    /// A run that every match holds.
-    run: Option<Run>,
 }
 
 impl Detector {
@@ -198,9 +175,13 @@ impl Detector {
         });
     }
 
-    fn plan(&self, route: u16) -> &Plan {
-        let at = usize::from(route);
-        self.matchers[at].plan.get_or_init(|| plan(&self.rules.rules()[at]))
+    /// What each rule cost that had a keyword so far, the dearest first.
+    pub fn costs(&self) -> Vec<Cost> {
+        let pairs = self.matchers.iter().zip(self.rules.rules());
+        let mut costs: Vec<Cost> =
+            pairs.map(|(matcher, rule)| matcher.cost(rule)).filter(|cost| cost.windows > 0).collect();
+        costs.sort_by_key(|cost| std::cmp::Reverse((cost.bytes, cost.windows)));
+        costs
     }
 
     /// Structure checks and filters.
@@ -249,8 +230,8 @@ impl Routes for Detector {
         if let Some(reader) = self.reader(route) {
             return reader.window();
         }
-        let plan = self.plan(route);
-        (plan.back, plan.forward)
+        let at = usize::from(route);
+        self.matchers[at].window(&self.rules.rules()[at])
     }
 
     fn probe(&self, route: u16, window: &[u8], keyword: Range<usize>, edges: (bool, bool), out: &mut Vec<Match>) {
@@ -262,60 +243,15 @@ impl Routes for Detector {
             });
         }
         let (rule, matcher) = (&self.rules.rules()[usize::from(route)], &self.matchers[usize::from(route)]);
-        let plan = self.plan(route);
-        if plan.run.as_ref().is_some_and(|run| !run.within(window)) {
-            return;
-        }
-        let regex = matcher.regex.get_or_init(|| check::compile(rule).expect("because rule sets are checked"));
-        let group = check::secret_group(regex);
-        let mut start = 0;
-        while let Some(captures) = (start <= window.len()).then(|| regex.captures_at(window, start)).flatten() {
-            let whole = captures.get(0).expect("because group 0 is the match");
-            start = whole.end().max(whole.start() + 1);
-            if plan.starts && whole.start() > keyword.start {
-                break;
-            }
-            // At the edge of a window `^` and `\b` hold without reason; a match there belongs to another keyword.
-            if whole.start() == 0 && !edges.0 {
-                continue;
-            }
-            if let Some(secret) = captures.get(group) {
-                out.extend(self.judge(rule, secret.range(), secret.as_bytes(), parts(regex, group, &captures)));
-            }
-        }
+        matcher.search(rule, window, &keyword, edges, &mut |(secret, parts)| {
+            out.extend(self.judge(rule, secret.clone(), &window[secret], parts));
+        });
     }
 }
 
 /// Kinds whose values are chosen by people.
 fn shapeless(found: &Match) -> bool {
     matches!(&*found.kind, "password" | "connection-string")
-}
-
-fn plan(rule: &Rule) -> Plan {
-    let shape = rule.shape.regex();
-    let hir = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(&shape);
-    let hir = hir.expect("because rule sets are checked");
-    let longest = hir.properties().maximum_len().filter(|length| *length <= REACH);
-    let reach = rule.reach.or(longest).unwrap_or(REACH);
-    let keywords: Vec<Vec<u8>> = rule.keywords.iter().map(|word| word.to_ascii_lowercase().into_bytes()).collect();
-    let keywords: Vec<&[u8]> = keywords.iter().map(Vec::as_slice).collect();
-    let starts = match &rule.shape {
-        Shape::Near { words, .. } => *words == rule.keywords,
-        Shape::Pattern(_) | Shape::Reader => guarantee::starts_with(&hir, &keywords),
-    };
-    let back = if starts { 2 } else { reach + 1 };
-    Plan { back, forward: reach + 1, starts, run: guarantee::run(&hir) }
-}
-
-/// Named captures beside the secret: user, host, id.
-fn parts(regex: &Regex, group: usize, captures: &regex::bytes::Captures<'_>) -> Vec<(String, String)> {
-    let named = regex.capture_names().enumerate().filter_map(|(at, name)| name.map(|name| (at, name)));
-    named
-        .filter(|(at, name)| *at != group && *name != "secret")
-        .filter_map(|(at, name)| {
-            Some((name.to_owned(), String::from_utf8_lossy(captures.get(at)?.as_bytes()).into_owned()))
-        })
-        .collect()
 }
 
 /// Of matches with the same or an overlapping secret the most confident one is kept; a needle beats all.

@@ -36,34 +36,51 @@ enum Part {
     Break,
 }
 
-/// The most telling run that every match holds, if there is one worth looking for.
-pub(super) fn run(hir: &Hir) -> Option<Run> {
+/// Runs that every match holds, the most telling one first.
+pub(super) fn runs(hir: &Hir) -> Vec<Run> {
     let mut parts = Vec::new();
     collect(hir, &mut parts, 0);
-    best(&parts)
+    let mut found = Vec::new();
+    gather(&parts, &mut found);
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    found.truncate(MOST);
+    found.into_iter().map(|(_, run)| run).collect()
 }
 
 /// Parts that are longer than this are cut: a run of 200 is as telling as one of 4000.
 const LONGEST: usize = 200;
 /// Shorter runs turn too little away.
-const SHORTEST: usize = 5;
+const SHORTEST: usize = 3;
+/// Less telling runs cost more than they save, in bits.
+const LEAST: f32 = 14.0;
+/// How many runs are looked for.
+const MOST: usize = 3;
 
-fn best(parts: &[Part]) -> Option<Run> {
-    let mut best: Option<(f32, Run)> = None;
+/// The best run, then the best ones before and behind it.
+fn gather(parts: &[Part], found: &mut Vec<(f32, Run)>) {
+    if let Some((telling, run, range)) = best(parts).filter(|best| best.0 >= LEAST) {
+        found.push((telling, run));
+        gather(&parts[..range.start], found);
+        gather(&parts[range.end..], found);
+    }
+}
+
+fn best(parts: &[Part]) -> Option<(f32, Run, std::ops::Range<usize>)> {
+    let mut best: Option<(f32, Run, std::ops::Range<usize>)> = None;
     for from in 0..parts.len() {
         let (mut of, mut length) = (Box::new([false; 256]), 0);
-        for part in parts[from..].iter().take(48) {
+        for (n, part) in parts[from..].iter().take(48).enumerate() {
             let Part::Of(set, least) = part else { break };
             of.iter_mut().zip(set.iter()).for_each(|(all, one)| *all |= *one);
             length = (length + least).min(LONGEST);
             let size = of.iter().filter(|member| **member).count().max(1);
             let telling = length as f32 * (8.0 - (size as f32).log2());
-            if length >= SHORTEST && size < 160 && best.as_ref().is_none_or(|(known, _)| telling > *known) {
-                best = Some((telling, Run { of: of.clone(), length }));
+            if length >= SHORTEST && size < 160 && best.as_ref().is_none_or(|known| telling > known.0) {
+                best = Some((telling, Run { of: of.clone(), length }, from..from + n + 1));
             }
         }
     }
-    best.map(|(_, run)| run)
+    best
 }
 
 fn collect(hir: &Hir, parts: &mut Vec<Part>, depth: usize) {
@@ -108,7 +125,7 @@ fn collect(hir: &Hir, parts: &mut Vec<Part>, depth: usize) {
                 .map(|one| {
                     let mut inner = Vec::new();
                     collect(one, &mut inner, depth + 1);
-                    best(&inner)
+                    best(&inner).map(|best| best.1)
                 })
                 .collect();
             parts.push(Part::Break);
@@ -135,28 +152,64 @@ fn bytes(class: &Class) -> Option<Box<Bytes>> {
     Some(set)
 }
 
-/// Whether every match starts with one of the keywords (lower case), at most one byte before it.
-pub(super) fn starts_with(hir: &Hir, keywords: &[&[u8]]) -> bool {
-    let mut at: Vec<&Hir> = Vec::new();
-    flatten(hir, &mut at);
-    let mut parts =
-        at.into_iter().skip_while(|part| matches!(part.kind(), HirKind::Look(_) | HirKind::Empty)).peekable();
-    // `(?:^|[^A-Za-z0-9])` in place of a word boundary
-    if parts
-        .peek()
-        .is_some_and(|part| part.properties().maximum_len() == Some(1) && part.properties().minimum_len() == Some(0))
-    {
-        parts.next();
+/// The longest distance from the start of a match to a keyword (lower case) that every match holds there; `None` when
+/// none of the keywords can be placed or the distance has no useful limit.
+pub(super) fn lead(hir: &Hir, keywords: &[&[u8]]) -> Option<usize> {
+    let mut parts: Vec<&Hir> = Vec::new();
+    flatten(hir, &mut parts);
+    let mut lead = 0;
+    for n in 0..parts.len().min(24) {
+        let rest = Hir::concat(parts[n..].iter().map(|part| (*part).clone()).collect());
+        let mut extractor = regex_syntax::hir::literal::Extractor::new();
+        extractor.limit_class(16).limit_literal_len(64).limit_total(512);
+        let prefixes = extractor.extract(&rest);
+        let placed = prefixes.literals().is_some_and(|literals| {
+            !literals.is_empty()
+                && literals.iter().all(|literal| {
+                    let literal = literal.as_bytes().to_ascii_lowercase();
+                    keywords.iter().any(|keyword| literal.starts_with(keyword))
+                })
+        });
+        if placed {
+            return Some(lead);
+        }
+        lead += parts[n].properties().maximum_len()?;
+        if lead > FARTHEST {
+            return None;
+        }
     }
-    let rest = Hir::concat(parts.cloned().collect());
-    let mut extractor = regex_syntax::hir::literal::Extractor::new();
-    extractor.limit_class(16).limit_literal_len(64).limit_total(512);
-    let prefixes = extractor.extract(&rest);
-    let Some(literals) = prefixes.literals().filter(|literals| !literals.is_empty()) else { return false };
-    literals.iter().all(|literal| {
-        let literal = literal.as_bytes().to_ascii_lowercase();
-        keywords.iter().any(|keyword| literal.starts_with(keyword))
-    })
+    None
+}
+
+/// A keyword that may stand farther inside a match is no good place to start from.
+const FARTHEST: usize = 256;
+
+/// The bytes that a match can start with; `None` when it may be empty or start with anything.
+pub(super) fn first(hir: &Hir) -> Option<Box<Bytes>> {
+    let mut set = Box::new([false; 256]);
+    (!first_of(hir, &mut set)).then_some(set)
+}
+
+/// Adds what a part can start with; true when the part may be empty.
+fn first_of(hir: &Hir, set: &mut Bytes) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Literal(literal) => {
+            set[usize::from(literal.0[0])] = true;
+            false
+        }
+        HirKind::Class(class) => {
+            match bytes(class) {
+                Some(of) => set.iter_mut().zip(of.iter()).for_each(|(all, one)| *all |= *one),
+                None => set.fill(true),
+            }
+            false
+        }
+        HirKind::Repetition(repetition) => first_of(&repetition.sub, set) || repetition.min == 0,
+        HirKind::Capture(capture) => first_of(&capture.sub, set),
+        HirKind::Concat(all) => all.iter().all(|one| first_of(one, set)),
+        HirKind::Alternation(all) => all.iter().fold(false, |empty, one| first_of(one, set) | empty),
+    }
 }
 
 fn flatten<'a>(hir: &'a Hir, into: &mut Vec<&'a Hir>) {
@@ -177,7 +230,7 @@ mod tests {
 
     #[test]
     fn runs_are_read_off_the_pattern() {
-        let length = |pattern: &str| run(&parse(pattern)).map(|run| run.length);
+        let length = |pattern: &str| runs(&parse(pattern)).first().map(|run| run.length);
         assert_eq!(length(r"\b(ghp_[A-Za-z0-9]{36})\b"), Some(40));
         assert_eq!(length(r"[0-9a-f]{8}-[0-9a-f]{4}"), Some(13));
         assert_eq!(length(r"(?:[a-f0-9]{32}|[A-Z]{20,40})x?"), Some(20));
@@ -187,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_run_is_found_at_any_place() {
-        let run = run(&parse("[0-9]{6}")).expect("a run");
+        let run = runs(&parse("[0-9]{6}")).pop().expect("a run");
         for text in ["123456", "x123456", "12345x123456y", "1x1234567"] {
             assert!(run.within(text.as_bytes()), "{text}");
         }
@@ -197,11 +250,24 @@ mod tests {
     }
 
     #[test]
-    fn starts_are_seen_through_boundaries() {
-        let starts = |pattern: &str, words: &[&[u8]]| starts_with(&parse(pattern), words);
-        assert!(starts(r"\b(ghp_[A-Za-z0-9]{36})", &[b"ghp_"]));
-        assert!(starts(r"(?:^|[^A-Z])(EAAA[a-z]{6})", &[b"eaaa"]));
-        assert!(starts(r"(?i)\b(?:foo|bar)=", &[b"foo", b"bar"]));
-        assert!(starts(r"x?ghp_", &[b"ghp_"]) && !starts(r"[a-z]{3}ghp_", &[b"ghp_"]));
+    fn keywords_are_placed_in_the_pattern() {
+        let lead = |pattern: &str, words: &[&[u8]]| lead(&parse(pattern), words);
+        assert_eq!(lead(r"\b(ghp_[A-Za-z0-9]{36})", &[b"ghp_"]), Some(0));
+        assert_eq!(lead(r"(?:^|[^A-Z])(EAAA[a-z]{6})", &[b"eaaa"]), Some(1));
+        assert_eq!(lead(r"(?i)\b(?:foo|bar)=", &[b"foo", b"bar"]), Some(0));
+        assert_eq!(lead(r"[a-z]{3,8}://x", &[b"://"]), Some(8));
+        assert_eq!(lead(r"[a-z]+://x", &[b"://"]), None);
+        assert_eq!(lead(r"[a-z]{9}", &[b"other"]), None);
+    }
+
+    #[test]
+    fn first_bytes_are_known() {
+        let first = |pattern: &str| -> Option<String> {
+            let set = first(&parse(pattern))?;
+            Some((0..=255u8).filter(|byte| set[usize::from(*byte)]).map(char::from).collect())
+        };
+        assert_eq!(first(r"\b(?:ab|[x-z])c").as_deref(), Some("axyz"));
+        assert_eq!(first(r"a?b").as_deref(), Some("ab"));
+        assert_eq!(first(r"a?"), None);
     }
 }

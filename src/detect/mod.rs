@@ -10,6 +10,7 @@ mod explain;
 mod filter;
 mod generic;
 mod guarantee;
+mod matcher;
 mod needle;
 mod prefilter;
 mod prior;
@@ -17,6 +18,7 @@ mod run;
 
 pub use detector::{Detector, Options};
 pub use explain::Explained;
+pub use matcher::Cost;
 pub use needle::{Needle, Refused};
 pub use run::{Hit, run};
 
