@@ -127,19 +127,25 @@ impl Detector {
         Some(generic::Route::ALL[at].0)
     }
 
-    /// What the generic readers see in a window: each site with the filter that drops it or its match.
+    /// What the generic readers see in a window: each site with the filter that drops it or its match, if its probability is
+    /// `least` or more.
     fn read(
         &self,
         route: generic::Route,
         window: &[u8],
         keyword: Range<usize>,
+        least: f32,
         visit: &mut dyn FnMut(Match, Option<&'static str>, Option<generic::Features>),
     ) {
         generic::read(route, window, keyword, &mut |site| {
-            let Some(rule) = self.rules.get(generic::rule_id(&site, window)) else { return };
             let dropped = generic::impossible(&site, window);
             let features = dropped.is_none().then(|| generic::Features::of(window, &site));
-            let confidence = features.as_ref().map_or(0.0, |f| generic::Ranker::get().probability(&f.values));
+            let rank = |f: &generic::Features| generic::Ranker::get().probability_from(&f.values, least);
+            let confidence = features.as_ref().map_or(0.0, rank);
+            if confidence < least {
+                return;
+            }
+            let Some(rule) = self.rules.get(generic::rule_id(&site, window)) else { return };
             let user = site.user.clone().map(|user| String::from_utf8_lossy(&window[user]).into_owned());
             let found = Match {
                 rule: Arc::clone(&rule.id),
@@ -167,10 +173,16 @@ impl Detector {
                 let (back, forward) = self.window(route);
                 let (at, end) = (one.at as usize, one.at as usize + keyword.text.len());
                 let (start, stop) = (at.saturating_sub(back), (end + forward).min(bytes.len()));
-                self.read(reader, &bytes[start..stop], at - start..end - start, &mut |mut found, dropped, features| {
-                    found.span = found.span.start + start..found.span.end + start;
-                    visit(found, dropped, features);
-                });
+                self.read(
+                    reader,
+                    &bytes[start..stop],
+                    at - start..end - start,
+                    0.0,
+                    &mut |mut found, dropped, features| {
+                        found.span = found.span.start + start..found.span.end + start;
+                        visit(found, dropped, features);
+                    },
+                );
             }
         });
     }
@@ -236,7 +248,7 @@ impl Routes for Detector {
 
     fn probe(&self, route: u16, window: &[u8], keyword: Range<usize>, edges: (bool, bool), out: &mut Vec<Match>) {
         if let Some(reader) = self.reader(route) {
-            return self.read(reader, window, keyword, &mut |found, dropped, _| {
+            return self.read(reader, window, keyword, generic::NEGLIGIBLE, &mut |found, dropped, _| {
                 if dropped.is_none() && found.confidence > generic::NEGLIGIBLE {
                     out.push(found);
                 }

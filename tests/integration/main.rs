@@ -11,6 +11,7 @@ mod departure;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod failures;
 mod failures_model;
+mod equivalence;
 mod files;
 mod formats;
 mod gate;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::value::{self, Read, is_name, quoted, skip_blanks};
+use super::words::has;
 use super::{Kind, Operator, Quote, Site, TELLING};
 
 /// Longest name that is read.
@@ -31,7 +32,10 @@ pub(super) fn read(bytes: &[u8], keyword: Range<usize>, visit: &mut dyn FnMut(Si
 /// Whether another telling word starts before this one in the same name.
 fn second(name: &[u8], keyword: usize) -> bool {
     let lower = name.to_ascii_lowercase();
-    TELLING.iter().any(|word| memchr::memmem::find(&lower, word.as_bytes()).is_some_and(|at| at < keyword))
+    (0..keyword).any(|at| {
+        let rest = &lower[at..];
+        TELLING.iter().any(|word| rest[0] == word.as_bytes()[0] && rest.starts_with(word.as_bytes()))
+    })
 }
 
 fn name(bytes: &[u8], keyword: Range<usize>) -> Name {
@@ -280,7 +284,7 @@ fn expression(bytes: &[u8], read: &Read, operator: Operator, emit: &mut dyn FnMu
 /// String arguments of a call whose bracket opens at `open`. The first argument of a look-up is a name, not a value.
 fn call(bytes: &[u8], callee: &[u8], open: usize, emit: &mut dyn FnMut(&Read, bool, u8, Operator)) {
     let lower = callee.to_ascii_lowercase();
-    let has = |word: &[u8]| memchr::memmem::find(&lower, word).is_some();
+    let has = |word: &[u8]| has(&lower, word);
     let lookup = has(b"env")
         || has(b"get")
         || has(b"fetch")

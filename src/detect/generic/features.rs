@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::words::{IN_LINE, IN_NAME, IN_VALUE, WEAK, naturalness};
+use super::words::{IN_LINE, IN_NAME, IN_VALUE, WEAK, has, naturalness};
 use super::{Kind, Operator, Quote, Site, shapes};
 use crate::rule::check::entropy;
 
@@ -51,7 +51,7 @@ impl Features {
 
     fn flags(&mut self, prefix: &str, words: &[&'static str], text: &[u8]) {
         for word in words {
-            let is = memchr::memmem::find(text, word.as_bytes()).is_some();
+            let is = has(text, word.as_bytes());
             self.values.push(number(is));
             self.name(prefix, word);
         }
@@ -152,23 +152,12 @@ impl Features {
         );
         self.flag("begins-eyJ", value.starts_with(b"eyJ"));
         self.flag("ssh-public", value.starts_with(b"ssh-") || value.starts_with(b"AAAA"));
-        self.flag(
-            "slash-path",
-            value.starts_with(b"/") || value.starts_with(b"./") || memchr::memmem::find(value, b"://").is_some(),
-        );
+        self.flag("slash-path", value.starts_with(b"/") || value.starts_with(b"./") || has(value, b"://"));
         self.flag("dotted-file", value.len() > 4 && value[value.len() - 5..].contains(&b'.') && !value.contains(&b' '));
-        self.flag(
-            "percent-format",
-            memchr::memmem::find(value, b"%s").is_some()
-                || memchr::memmem::find(value, b"%d").is_some()
-                || memchr::memmem::find(value, b"{}").is_some(),
-        );
+        self.flag("percent-format", has(value, b"%s") || has(value, b"%d") || has(value, b"{}"));
         self.flag(
             "interpolates",
-            memchr::memmem::find(value, b"${").is_some()
-                || memchr::memmem::find(value, b"{{").is_some()
-                || memchr::memmem::find(value, b"#{").is_some()
-                || memchr::memmem::find(value, b"$(").is_some(),
+            has(value, b"${") || has(value, b"{{") || has(value, b"#{") || memchr::memmem::find(value, b"$(").is_some(),
         );
         self.flag("weak", WEAK.iter().any(|word| word.as_bytes() == lower));
         self.flag("word-and-digits", ends_in_digits(value));
@@ -207,7 +196,7 @@ impl Features {
             ),
         );
         let squashed: Vec<u8> = value.iter().copied().filter(u8::is_ascii_alphanumeric).collect();
-        let within = |a: &[u8], b: &[u8]| b.len() > 2 && memchr::memmem::find(a, b).is_some();
+        let within = |a: &[u8], b: &[u8]| b.len() > 2 && has(a, b);
         self.flag("name-in-value", within(&squashed, &letters));
         self.flag("value-in-name", within(&letters, &squashed));
         self.flag("value-is-last-word", squashed == last);
@@ -326,7 +315,7 @@ impl Features {
             Vec::new()
         };
         let local: &[&[u8]] = &[b"localhost", b"127.0.0.1", b"example", b"host", b"0.0.0.0"];
-        self.flag("local-host", local.iter().any(|word| memchr::memmem::find(&host, word).is_some()));
+        self.flag("local-host", local.iter().any(|word| has(&host, word)));
     }
 }
 

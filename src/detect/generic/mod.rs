@@ -17,6 +17,7 @@ pub(super) use ranker::Ranker;
 use std::ops::Range;
 
 use crate::rule::RuleSet;
+use words::has;
 
 /// Words in whose neighbourhood a value may be a secret; compared without case.
 const TELLING: &[&str] = &[
@@ -199,7 +200,7 @@ pub(super) fn rule_id(site: &Site, bytes: &[u8]) -> &'static str {
         Kind::Curl => "generic-curl-user",
         Kind::Assignment => {
             let name = bytes[site.name.clone()].to_ascii_lowercase();
-            let has = |word: &str| memchr::memmem::find(&name, word.as_bytes()).is_some();
+            let has = |word: &str| has(&name, word.as_bytes());
             if has("pass") || has("pwd") || has("pw") {
                 "generic-password"
             } else if has("secret") {

@@ -26,6 +26,8 @@ pub(in crate::detect) struct Ranker {
     names: Vec<&'static str>,
     base: f32,
     trees: Vec<Vec<Node>>,
+    /// For each tree, the most that it and all behind it can still add.
+    most: Vec<f32>,
 }
 
 impl Ranker {
@@ -41,7 +43,12 @@ impl Ranker {
         let _names = lines.next()?;
         let base = lines.next()?.parse().ok()?;
         let trees = lines.map(tree).collect::<Option<Vec<_>>>()?;
+        let mut most: Vec<f32> = trees.iter().map(|tree| best(tree)).collect();
+        for at in (1..most.len()).rev() {
+            most[at - 1] += most[at];
+        }
         Some(Self {
+            most,
             #[cfg(test)]
             names: _names.split(' ').collect(),
             base,
@@ -55,11 +62,30 @@ impl Ranker {
         &self.names
     }
 
+    /// The probability, or 0 as soon as it is certain to stay below `least`: most values are nothing, and a few trees
+    /// show it.
+    pub(in crate::detect) fn probability_from(&self, features: &[f32], least: f32) -> f32 {
+        let bar = (least / (1.0 - least)).ln() - 0.01;
+        let mut score = 0.0;
+        for (tree, most) in self.trees.iter().zip(&self.most) {
+            if score + self.base + most < bar {
+                return 0.0;
+            }
+            score += leaf(tree, features);
+        }
+        1.0 / (1.0 + (-(score + self.base)).exp())
+    }
+
     /// Probability that the value with these features is a secret.
     pub(in crate::detect) fn probability(&self, features: &[f32]) -> f32 {
         let score: f32 = self.trees.iter().map(|tree| leaf(tree, features)).sum();
         1.0 / (1.0 + (-(score + self.base)).exp())
     }
+}
+
+/// The highest score of a tree.
+fn best(tree: &[Node]) -> f32 {
+    tree.iter().filter(|node| node.feature == LEAF).map(|node| node.threshold).fold(f32::MIN, f32::max)
 }
 
 fn leaf(tree: &[Node], features: &[f32]) -> f32 {
@@ -119,6 +145,18 @@ mod tests {
         assert!((score(&[1.0, 0.0]) + 0.25).abs() < 1e-4);
         assert!((score(&[2.0, 1.0]) - 0.75).abs() < 1e-4);
         assert!((score(&[2.0, 5.0]) - 3.75).abs() < 1e-4);
+    }
+
+    #[test]
+    fn an_early_end_changes_no_value_that_counts() {
+        let ranker = Ranker::get();
+        let mut features = vec![0.0; Ranker::get().names().len()];
+        for round in 0..2000usize {
+            let at = round * 7 % features.len();
+            features[at] = [0.0, 1.0, 0.5, 3.0, 12.0][round % 5];
+            let (whole, early) = (ranker.probability(&features), ranker.probability_from(&features, 0.01));
+            assert!(whole == early || (early == 0.0 && whole < 0.01), "{whole} {early}");
+        }
     }
 
     #[test]

@@ -28,6 +28,13 @@ pub(super) fn naturalness(text: &[u8]) -> f32 {
     if count < 3 { 0.5 } else { sum as f32 / count as f32 / 60.0 }
 }
 
+/// Whether a text holds a word. For short texts, where preparing a searcher costs more than the search.
+pub(super) fn has(text: &[u8], word: &[u8]) -> bool {
+    let Some((first, rest)) = word.split_first() else { return true };
+    let Some(last) = text.len().checked_sub(rest.len()) else { return false };
+    memchr::memchr_iter(*first, &text[..last]).any(|at| text[at + 1..].starts_with(rest))
+}
+
 /// Words of names; each is a feature of its own.
 pub(super) const IN_NAME: &[&str] = &[
     "pass",
