@@ -1,5 +1,6 @@
 //! One document → its matches.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -274,13 +275,13 @@ fn best_of_each_place(mut found: Vec<Match>) -> Vec<Match> {
             .partial_cmp(&(exact(b), a.confidence, a.span.len()))
             .expect("because confidences are numbers")
     });
-    let mut kept: Vec<Match> = Vec::new();
+    // The kept ones do not overlap, so only the neighbours of a place can.
+    let mut kept: BTreeMap<usize, Match> = BTreeMap::new();
     for candidate in found {
-        let overlaps = |k: &Match| k.span.start < candidate.span.end && candidate.span.start < k.span.end;
-        if !kept.iter().any(overlaps) {
-            kept.push(candidate);
+        let before = kept.range(..candidate.span.end.max(candidate.span.start + 1)).next_back();
+        if before.is_none_or(|(_, before)| before.span.end <= candidate.span.start) {
+            kept.entry(candidate.span.start).or_insert(candidate);
         }
     }
-    kept.sort_by_key(|found| found.span.start);
-    kept
+    kept.into_values().collect()
 }

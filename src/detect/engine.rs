@@ -32,6 +32,8 @@ pub(super) struct Carried {
 
 /// An answer of a route.
 pub(super) struct Find {
+    /// The keyword and the route that gave it: the order in which a scan of the whole document finds things.
+    by: (Occurrence, u16),
     /// Start and end of the window that it depends on; they may lie outside of the document.
     window: (i64, i64),
     /// Offset that the span of the match counts from.
@@ -94,6 +96,8 @@ pub(super) fn revision(
             }
         }
     }
+    // Of equals the first one counts, so the order must not depend on what was carried over.
+    carried.finds.sort_by_key(|find| find.by);
     carried
 }
 
@@ -113,7 +117,12 @@ fn probe(
     let edges = (start == 0, end == bytes.len());
     routes.probe(route, &bytes[start..end], at - start..at - start + length, edges, scratch);
     let window = (at as i64 - back as i64, (at + length + forward) as i64);
-    finds.extend(scratch.drain(..).map(|found| Find { window, offset: start, found: Arc::new(found) }));
+    finds.extend(scratch.drain(..).map(|found| Find {
+        by: (one, route),
+        window,
+        offset: start,
+        found: Arc::new(found),
+    }));
 }
 
 /// Keywords that touch inserted bytes or a seam between two runs.
@@ -180,7 +189,9 @@ fn old_finds(base: &Carried, copied: &[Copied], into: &mut Vec<Find>) {
             let (from, to) = (run.from as i64, (run.from + run.length) as i64);
             if from <= find.window.0 && find.window.1 <= to {
                 let shift = run.to as i64 - from;
+                let (one, route) = find.by;
                 into.push(Find {
+                    by: (Occurrence { at: (i64::from(one.at) + shift) as u32, ..one }, route),
                     window: (find.window.0 + shift, find.window.1 + shift),
                     offset: (find.offset as i64 + shift) as usize,
                     found: Arc::clone(&find.found),

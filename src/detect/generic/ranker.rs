@@ -77,6 +77,7 @@ impl Ranker {
     }
 
     /// Probability that the value with these features is a secret.
+    #[cfg(test)]
     pub(in crate::detect) fn probability(&self, features: &[f32]) -> f32 {
         let score: f32 = self.trees.iter().map(|tree| leaf(tree, features)).sum();
         1.0 / (1.0 + (-(score + self.base)).exp())
