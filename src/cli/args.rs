@@ -139,6 +139,13 @@ pub(super) struct SourceArgs {
     /// Do not read the work tree of repositories.
     #[arg(long)]
     pub(super) no_work_tree: bool,
+    /// Rules beside the built-in ones: offkey, gitleaks or betterleaks TOML, kingfisher or Nosey Parker YAML.
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Vec<PathBuf>,
+    /// A report of another scanner (gitleaks, betterleaks, kingfisher, TruffleHog, SARIF): its values are looked for in
+    /// the paths, and everything known about their places is told.
+    #[arg(long, value_name = "FILE")]
+    pub(super) findings: Vec<PathBuf>,
     /// Leave out files larger than this many bytes, and say so (default: no limit).
     #[arg(long, value_name = "BYTES")]
     pub(super) max_file_size: Option<u64>,
@@ -559,6 +566,10 @@ pub(super) struct GateArgs {
     /// The key id that must have signed the exported ledger, else the one in OFFKEY_LEDGER_SIGNER.
     #[arg(long, value_name = "KEY-ID")]
     pub(super) ledger_key: Option<String>,
+    /// Rules beside the built-in ones, kept outside of the change: offkey, gitleaks or betterleaks TOML, kingfisher or
+    /// Nosey Parker YAML.
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Vec<PathBuf>,
     /// Least probability that a finding must have, 0 to 1, instead of the policy's.
     #[arg(long, value_name = "P")]
     pub(super) min_confidence: Option<f32>,

@@ -32,6 +32,8 @@ pub(super) fn sweep(args: &SweepArgs, home: &Home, ui: Ui) -> Result<Exit> {
             threads: args.source.threads,
             ..OpenOptions::default()
         },
+        rules: super::rules::with(&args.source.rules, ui)?,
+        reports: args.source.findings.clone(),
     };
     let swept = {
         let progress = Arc::new(Progress::default());

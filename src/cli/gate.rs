@@ -13,7 +13,6 @@ use crate::config::Home;
 use crate::error::{Error, Result};
 use crate::gate::{self, Ask, Pushed, What};
 use crate::report::Listing;
-use crate::rule::RuleSet;
 
 /// Runs the command.
 pub(super) fn run(args: &GateArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> {
@@ -30,6 +29,7 @@ pub(super) fn run(args: &GateArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
         config: args.config.clone(),
         ledger: args.ledger.clone().or_else(|| variable("OFFKEY_LEDGER").map(Into::into)),
         ledger_key: args.ledger_key.clone().or_else(|| variable("OFFKEY_LEDGER_SIGNER")),
+        rules: super::rules::with(&args.rules, ui)?,
         min_confidence: args.min_confidence,
     };
     let outcome = gate::gate(&ask, Home::existing(home).as_ref())?;
@@ -40,7 +40,7 @@ pub(super) fn run(args: &GateArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
         judged: &outcome.judged,
         coverage: std::slice::from_ref(&outcome.coverage),
         notes: &outcome.notes,
-        rules: &RuleSet::builtin(),
+        rules: &ask.rules,
         keyed: outcome.keyed,
         times: (began, clock::now().to_string()),
     };

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::args::{RulesCommand, ScanFormat};
 use super::exit::Exit;
+use super::ui::Ui;
 use crate::detect::{Detector, Options};
 use crate::error::{Error, Result};
 use crate::rule::{self, Rule, RuleSet, check};
@@ -17,6 +19,17 @@ pub(super) fn run(command: &RulesCommand) -> Result<Exit> {
         RulesCommand::Show { id } => show(id),
         RulesCommand::Test { file } => test(file),
     }
+}
+
+/// The built-in rules and those of the files; what could not be translated is said.
+pub(super) fn with(files: &[PathBuf], ui: Ui) -> Result<Arc<RuleSet>> {
+    let (rules, imported) = rule::import::with_builtin(files)?;
+    for (file, one) in files.iter().zip(&imported) {
+        let (shown, lost) = (file.display(), one.lost.len());
+        ui.note(format!("{shown}: {} rules of {}, {lost} losses", one.rules.len(), one.format));
+        one.lost.iter().for_each(|why| ui.warn(format!("{shown}: {why}")));
+    }
+    Ok(rules)
 }
 
 fn check_files(paths: &[PathBuf]) -> Result<Exit> {

@@ -14,30 +14,32 @@ use crate::clock;
 use crate::config::Home;
 use crate::detect::{self, Detector, Needle, Options};
 use crate::error::{Error, Result};
-use crate::finding::{self, Credential};
+use crate::finding::{self, Credential, Report};
 use crate::report::{self, Listing, Scan};
-use crate::rule::RuleSet;
 use crate::secret::{Fingerprinter, SecretValue};
 use crate::source::{self, Coverage, OpenOptions, Progress, Source};
 
 /// Runs the command.
 pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> {
     let (started, began) = (Instant::now(), clock::now().to_string());
-    let rules = RuleSet::builtin();
-    let needles = args.needles.as_deref().map_or_else(|| Ok(Vec::new()), needles)?;
+    let rules = super::rules::with(&args.source.rules, ui)?;
+    let reports = reports(&args.source)?;
+    let mut needles = args.needles.as_deref().map_or_else(|| Ok(Vec::new()), needles)?;
+    needles.extend(reports.iter().flat_map(Report::needles));
     let options = Options { min_confidence: args.min_confidence };
     let detector = Detector::new(Arc::clone(&rules), needles, options)?;
     for refused in detector.refused() {
         ui.warn(format!("a needle is not searched for: {refused}"));
     }
     let sources = open(&args.source)?;
-    let (hits, coverage) = {
+    let (hits, mut coverage) = {
         let progress = Arc::new(Progress::default());
         let _bar = ui.bar("scanning", Arc::clone(&progress));
         detect::run(&detector, &sources, &progress, args.source.threads)?
     };
     let (fingerprinter, keyed) = fingerprinter(home, ui);
     let credentials = finding::collect(hits, &fingerprinter);
+    coverage.extend(reports.iter().map(|report| report.coverage(&credentials, &fingerprinter)));
     let facts = attribution::gather(&credentials)?;
     if args.reveal {
         ui.warn("--reveal prints secrets in clear; do not keep this output");
@@ -49,6 +51,11 @@ pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
         ui.note(stats(&coverage, started));
     }
     Ok(exit(args, &credentials, &coverage))
+}
+
+/// Reads the reports of other scanners.
+pub(super) fn reports(args: &SourceArgs) -> Result<Vec<Report>> {
+    args.findings.iter().map(|file| Report::read(file, &args.paths)).collect()
 }
 
 /// Opens every path as what it is.

@@ -2,10 +2,12 @@
 
 mod allow;
 mod collect;
+mod foreign;
 mod verdict;
 
 pub use allow::{Allowance, allowance};
 pub use collect::collect;
+pub use foreign::Report;
 pub use verdict::{Judged, Verdict};
 
 use serde::{Deserialize, Serialize};

@@ -84,6 +84,8 @@ pub struct Ask {
     pub ledger: Option<PathBuf>,
     /// Key id that must have signed the exported ledger.
     pub ledger_key: Option<String>,
+    /// What to look for.
+    pub rules: std::sync::Arc<RuleSet>,
     /// Overrides the policy's least probability.
     pub min_confidence: Option<f32>,
 }
@@ -122,7 +124,7 @@ pub fn gate(ask: &Ask, home: Option<&Home>) -> Result<Outcome> {
     let is_keyed = keyed.is_some();
     let ledger = ledger(ask, home, keyed.as_ref(), &mut notes)?;
     let min_confidence = ask.min_confidence.unwrap_or(config.gate.min_confidence);
-    let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options { min_confidence })?;
+    let detector = Detector::new(std::sync::Arc::clone(&ask.rules), Vec::new(), Options { min_confidence })?;
     let unkeyed = || Fingerprinter::new(&SecretValue::new(crate::clock::random::<32>()));
     let fingerprinter = keyed.unwrap_or_else(unkeyed);
     let baseline = baseline.map(|text| Baseline::parse(&text, "at the base of the change")).transpose()?;

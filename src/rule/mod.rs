@@ -4,6 +4,7 @@
 
 pub mod check;
 mod check_issuer;
+pub mod import;
 pub mod issuer;
 mod schema;
 mod structure;

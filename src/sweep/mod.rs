@@ -23,7 +23,7 @@ use crate::config::{self, Config, Home};
 use crate::confirm::{self, Verdict};
 use crate::detect::{self, Detector, Needle, Options};
 use crate::error::{Error, Result};
-use crate::finding::{self, Credential};
+use crate::finding::{self, Credential, Report};
 use crate::identity;
 use crate::ledger;
 use crate::plan::{self, Inputs, Plan, Step, Treatment};
@@ -48,6 +48,10 @@ pub struct Ask {
     pub paths: Vec<PathBuf>,
     /// How they are read.
     pub open: OpenOptions,
+    /// What to look for beside values out of stores.
+    pub rules: Arc<RuleSet>,
+    /// Reports of other scanners about the same paths.
+    pub reports: Vec<PathBuf>,
 }
 
 /// What a sweep ends with.
@@ -81,10 +85,14 @@ pub fn sweep(ask: &Ask, home: &Home, progress: &Progress) -> Result<Swept> {
     )?;
 
     let held = wait(gather::held(&systems, case.log(), &fingerprinter))?;
-    let detector =
-        Detector::new(RuleSet::builtin(), held.needles(), Options { min_confidence: config.policy.min_confidence })?;
+    let reports: Vec<Report> = ask.reports.iter().map(|file| Report::read(file, &ask.paths)).collect::<Result<_>>()?;
+    let mut needles = held.needles();
+    needles.extend(reports.iter().flat_map(Report::needles));
+    let options = Options { min_confidence: config.policy.min_confidence };
+    let detector = Detector::new(Arc::clone(&ask.rules), needles, options)?;
     let (hits, mut coverage) = detect::run(&detector, &sources, progress, ask.open.threads)?;
     let mut credentials = finding::collect(hits, &fingerprinter);
+    coverage.extend(reports.iter().map(|report| report.coverage(&credentials, &fingerprinter)));
     let mut facts = attribution::gather(&credentials)?;
     facts.reads = held.reads();
     facts.reads.extend(wait(held.served(&systems, &credentials, &mut coverage)));

@@ -12,7 +12,7 @@ use crate::gate::{Ground, Run, run, token};
 use crate::lab::Lab;
 
 /// A program that a wheel of the lab brings.
-fn scanner(inside: &str) -> PathBuf {
+pub(crate) fn scanner(inside: &str) -> PathBuf {
     let programs = Lab::require().programs();
     let libraries = programs.parent().expect("a venv").join("lib");
     let python = fs::read_dir(libraries).expect("readable").next().expect("a version of Python").expect("readable");

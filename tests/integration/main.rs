@@ -13,6 +13,7 @@ mod failures;
 mod failures_model;
 mod equivalence;
 mod files;
+mod foreign;
 mod formats;
 mod gate;
 mod history;

@@ -34,6 +34,8 @@ pub(super) fn run(args: &DemoArgs, ui: Ui) -> Result<Exit> {
         case: dir.join("case"),
         paths: company.paths(),
         open: OpenOptions::default(),
+        rules: crate::rule::RuleSet::builtin(),
+        reports: Vec::new(),
     };
     let swept = sweep::sweep(&ask, &home, &Progress::default())?;
     let case = &ask.case;
