@@ -77,10 +77,10 @@ pub fn read(file: &Path) -> Result<Imported> {
         if let Some(imported) = gitleaks::read(&table) {
             return Ok(imported);
         }
-    } else if let Ok(tree) = yaml(&text) {
-        if let Some(imported) = nosey_parker::read(&tree).or_else(|| kingfisher::read(&tree)) {
-            return Ok(imported);
-        }
+    } else if let Ok(tree) = yaml(&text)
+        && let Some(imported) = nosey_parker::read(&tree).or_else(|| kingfisher::read(&tree))
+    {
+        return Ok(imported);
     }
     Err(Error::config(format!("the rule file {shown} is of no known format"))
         .next("Known: offkey, gitleaks and betterleaks TOML, kingfisher and Nosey Parker YAML."))
