@@ -8,10 +8,10 @@ mod baseline;
 mod crash;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod departure;
+mod equivalence;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod failures;
 mod failures_model;
-mod equivalence;
 mod files;
 mod foreign;
 mod formats;
