@@ -8,7 +8,7 @@ use super::issuer::{About, Answer, Call, Issuer, Table, filters, names};
 const TABLES: &[&str] = &["provider", "rule", "issuer", "validate", "issue", "revoke"];
 
 /// Filters of templates.
-const FILTERS: &[&str] = &["sha256", "sha512", "last4", "last6", "last8", "first8", "part2"];
+const FILTERS: &[&str] = &["sha256", "sha512", "last4", "last6", "last8", "first8", "first16", "part2", "dash3"];
 
 /// Which list of tables is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(super) fn check(text: &str) -> Vec<(usize, String)> {
     };
     problems.extend(about_issuer(about).into_iter().map(|why| (line_of(text, "issuer", 0), why)));
     for (kind, list) in lists {
-        let mut taken = BTreeSet::new();
+        let mut taken: BTreeSet<(&str, &str)> = BTreeSet::new();
         for (number, table) in list.iter().enumerate() {
             let why = of_table(&issuer, about, table, kind, &mut taken);
             problems.extend(why.into_iter().map(|why| (line_of(text, kind.name(), number), why)));
@@ -95,7 +95,7 @@ fn of_table<'t>(
     about: &About,
     table: &'t Table,
     kind: Kind,
-    taken: &mut BTreeSet<&'t str>,
+    taken: &mut BTreeSet<(&'t str, &'t str)>,
 ) -> Vec<String> {
     let mut why = Vec::new();
     let mut wrong = |bad: bool, text: String| {
@@ -110,7 +110,13 @@ fn of_table<'t>(
     wrong(kind != Kind::Issue && !table.discard.is_empty(), "discard belongs to [issue] only".to_owned());
     for rule in &table.rules {
         wrong(!issuer.rule.iter().any(|known| known.id == *rule), format!("there is no rule {rule} in this file"));
-        wrong(!taken.insert(rule), format!("{rule} has such a table already"));
+        let any = [String::new()];
+        let prefixes = if table.prefixes.is_empty() { &any[..] } else { &table.prefixes[..] };
+        let mut twice = taken.contains(&(rule.as_str(), ""));
+        for prefix in prefixes {
+            twice |= taken.iter().any(|(other, known)| *other == rule && known.starts_with(prefix.as_str()));
+        }
+        wrong(twice, format!("{rule} has such a table already"));
         let proven = Issuer::table(&issuer.validate, rule).is_some();
         wrong(kind != Kind::Validate && !proven, format!("{rule} has no [validate]: nothing could prove it dead"));
     }
@@ -154,8 +160,8 @@ fn of_call(about: &About, call: &Call, kind: Kind, last: bool, known: &BTreeSet<
     wrong(call.elsewhere().is_some_and(|name| !about.also.contains_key(name)), "[issuer] has no such address");
     wrong(kind == Kind::Validate && last && !call.next.is_empty(), "there is no next step");
     wrong(kind != Kind::Validate && (call.enough || !call.next.is_empty()), "next and enough belong to [validate]");
-    // A hash gives nothing away, and the second part of such tokens is their public id.
-    let harmless = ["{{secret|sha512}}", "{{secret|sha256}}", "{{secret|part2}}"];
+    // A hash gives nothing away, and this part of such tokens is their public id.
+    let harmless = ["{{secret|sha512}}", "{{secret|sha256}}", "{{secret|part2}}", "{{secret|dash3}}"];
     let in_path = harmless.iter().fold(path.to_owned(), |path, name| path.replace(name, ""));
     wrong(
         names(&in_path).any(|name| name == "secret" || name == "admin"),

@@ -49,6 +49,10 @@ pub struct About {
     pub base: Option<String>,
     /// Page that gives the address.
     pub source: String,
+    /// Credentials of other addresses (regions, servers of customers) look the same: only what is accepted here is ours,
+    /// because a rejection would prove nothing.
+    #[serde(default)]
+    pub one_of_many: bool,
     /// Further documented addresses by name, for calls that begin with `@NAME/`.
     #[serde(default)]
     pub also: BTreeMap<String, String>,
@@ -83,6 +87,10 @@ pub struct Table {
     /// Beginnings of the values that it takes, where its rules find other kinds too; empty: all.
     #[serde(default)]
     pub prefixes: Vec<String>,
+    /// A rejection may as well mean that the fact beside the value is not the right one: only what was accepted before is
+    /// believed to be dead.
+    #[serde(default)]
+    pub unsure: bool,
     /// Page where the calls are documented.
     pub source: String,
     /// Whether the steps may be repeated when nobody knows whether they were done. Not for `[validate]`, which only looks.
@@ -306,7 +314,12 @@ impl Table {
 }
 
 impl Issuer {
-    /// The table of a list that takes values of a rule.
+    /// The table of a list that takes this value of a rule.
+    pub fn fitting<'t>(tables: &'t [Table], rule: &str, value: &[u8]) -> Option<&'t Table> {
+        tables.iter().find(|table| table.takes(value) && table.rules.iter().any(|id| id == rule))
+    }
+
+    /// The first table of a list that takes values of a rule.
     pub fn table<'t>(tables: &'t [Table], rule: &str) -> Option<&'t Table> {
         tables.iter().find(|table| table.rules.iter().any(|id| id == rule))
     }

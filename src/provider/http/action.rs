@@ -118,14 +118,12 @@ impl IssuerAction<'_> {
     }
 
     async fn kill(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
-        let table = self.table().ok_or_else(|| ActionError::Refused("not offered".to_owned()))?;
         let value = self.victim(cx).await?;
-        if !table.takes(value.expose()) {
-            let who = &self.issuer.issuer.provider.name;
-            return Err(ActionError::Refused(format!(
-                "{who} documents no call that kills this kind: end it there by hand"
-            )));
-        }
+        let issuer = self.issuer.issuer;
+        let table = Issuer::fitting(&issuer.revoke, self.spot()?.rule, value.expose()).ok_or_else(|| {
+            let who = &issuer.provider.name;
+            ActionError::Refused(format!("{who} documents no call that kills this kind: end it there by hand"))
+        })?;
         let mut names = self.issuer.names(&self.spot()?, Some(&value));
         match self.run(&table.steps, &mut names).await? {
             End::Done => Ok(Receipt::of("revocation", "done")),

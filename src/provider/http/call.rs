@@ -38,6 +38,8 @@ pub(super) enum Trouble {
 pub(super) struct Heard {
     reply: Reply,
     body: Value,
+    /// The body is JSON.
+    readable: bool,
     page: bool,
 }
 
@@ -48,9 +50,10 @@ impl Line {
         self.meter.take(Instant::now()).map_err(Trouble::Busy)?;
         let reply = self.http.send(ask).await.map_err(Trouble::Failed)?;
         let start = reply.body.iter().position(|byte| !byte.is_ascii_whitespace()).map(|at| reply.body[at]);
-        let page = !call.text && start == Some(b'<');
-        let body = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
-        Ok(Heard { reply, body, page })
+        let page = start == Some(b'<');
+        let parsed = serde_json::from_slice(&reply.body);
+        let readable = parsed.is_ok();
+        Ok(Heard { reply, body: parsed.unwrap_or(Value::Null), readable, page })
     }
 
     fn ask(&self, call: &Call, names: &Names) -> Result<Ask, String> {
@@ -104,7 +107,7 @@ impl Heard {
 
     /// [`Heard::is`] for a success: what should be JSON is.
     pub(super) fn succeeds(&self, answers: &[Answer], call: &Call) -> bool {
-        let readable = call.text || self.reply.body.is_empty() || !self.body.is_null();
+        let readable = call.text || self.reply.body.is_empty() || self.readable;
         readable && self.is(answers)
     }
 

@@ -130,15 +130,14 @@ impl HttpIssuer {
             admin: settings.admin,
             params: settings.params,
             fingerprinter,
-            one_of_many: AtomicBool::new(false),
+            one_of_many: AtomicBool::new(about.one_of_many),
             shapes: OnceLock::new(),
         })
     }
 
     /// The rule whose value this is: the one that found it, or the one whose shape it has.
     fn rule_of<'s>(&'s self, subject: &'s Subject, value: &SecretValue) -> Option<&'s str> {
-        let takes =
-            |rule: &str| Issuer::table(&self.issuer.validate, rule).is_some_and(|table| table.takes(value.expose()));
+        let takes = |rule: &str| Issuer::fitting(&self.issuer.validate, rule, value.expose()).is_some();
         if takes(&subject.rule) {
             return Some(&subject.rule);
         }
@@ -167,8 +166,11 @@ impl HttpIssuer {
     fn locator(&self, rule: &str, facts: &BTreeMap<String, String>, value: &SecretValue) -> String {
         let mut locator = format!("{rule}:{}", self.fingerprinter.fingerprint(value.expose()));
         let tables = [&self.issuer.validate, &self.issuer.revoke, &self.issuer.issue];
-        let mut needed: Vec<&str> =
-            tables.into_iter().filter_map(|list| Issuer::table(list, rule)).flat_map(Table::facts).collect();
+        let mut needed: Vec<&str> = tables
+            .into_iter()
+            .filter_map(|list| Issuer::fitting(list, rule, value.expose()))
+            .flat_map(Table::facts)
+            .collect();
         needed.sort_unstable();
         needed.dedup();
         let plain =
@@ -206,8 +208,7 @@ impl HttpIssuer {
 
     async fn ask(&self, at: &Target, value: &SecretValue) -> Liveness {
         let Some(place) = Spot::of(at) else { return Liveness::Unknown(format!("{} is no place of ours", at.locator)) };
-        let table = Issuer::table(&self.issuer.validate, place.rule).filter(|table| table.takes(value.expose()));
-        let Some(table) = table else {
+        let Some(table) = Issuer::fitting(&self.issuer.validate, place.rule, value.expose()) else {
             return Liveness::Unknown(format!("{} has no documented way to ask about it", self.issuer.provider.name));
         };
         let mut names = self.names(&place, Some(value));
@@ -327,7 +328,9 @@ impl Provider for HttpIssuer {
             // would prove nothing.
             let rules = RuleSet::builtin();
             let guess = rules.get(rule).is_none_or(|rule| rule.confidence != Confidence::High);
-            let unsure = guess || self.one_of_many.load(Ordering::Relaxed);
+            let table = Issuer::fitting(&self.issuer.validate, rule, value.expose());
+            let paired = table.is_some_and(|table| table.unsure);
+            let unsure = guess || paired || self.one_of_many.load(Ordering::Relaxed);
             let ours = !unsure || self.ask(&at, value).await == Liveness::Live;
             Ok(ours.then_some(at))
         })

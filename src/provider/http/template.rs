@@ -89,6 +89,10 @@ fn filtered(text: &str, filter: &str) -> Result<Zeroizing<String>, String> {
         "part2" => {
             text.split('.').nth(1).filter(|part| !part.is_empty()).ok_or("the value has no second part")?.to_owned()
         }
+        "dash3" => {
+            text.split('-').nth(2).filter(|part| !part.is_empty()).ok_or("the value has no third part")?.to_owned()
+        }
+        "first16" => text.chars().take(16).collect(),
         "first8" => text.chars().take(8).collect(),
         other => return Err(format!("unknown filter {other}")),
     }))

@@ -66,7 +66,7 @@ impl File {
         self.admin.as_ref().map(|template| expanded(template).unwrap_or_else(|why| panic!("{}: {why}", self.id)))
     }
 
-    /// Fills `{{secret}}`, `{{admin}}`, `{{sha512}}`, `{{part2}}`, `{{last4}}` and `{{basic:USER:secret|admin}}` in.
+    /// Fills `{{secret}}`, `{{admin}}`, `{{sha512}}`, `{{part2}}`, `{{last4}}`, `{{first16}}` and `{{basic:USER:secret|admin}}` in.
     pub(super) fn fill(&self, case: &Case, template: &str) -> String {
         let value = self.value(case);
         let admin = self.admin().unwrap_or_default();
@@ -76,6 +76,7 @@ impl File {
             .replace("{{admin}}", &admin)
             .replace("{{part2}}", part2)
             .replace("{{last4}}", &value[value.len().saturating_sub(4)..])
+            .replace("{{first16}}", &value[..value.len().min(16)])
             .replace("{{sha512}}", &data_encoding::HEXLOWER.encode(&Sha512::digest(&value)));
         while let Some((before, rest)) = text.split_once("{{basic:") {
             let (inside, after) = rest.split_once("}}").expect("an end");

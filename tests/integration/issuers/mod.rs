@@ -202,7 +202,7 @@ macro_rules! contracts {
 }
 
 contracts! {
-    buildkite cloudflare digitalocean doppler gitea github gitlab heroku npm sendgrid slack
+    airtable anthropic asana atlassian auth0 buildkite circleci cloudflare datadog digitalocean discord doppler dropbox fastly gitea github gitlab groq heroku huggingface linear mailgun netlify notion npm okta openai pagerduty pulumi replicate sendgrid sentry slack snyk stripe tailscale terraform twilio vercel
 }
 
 #[test]
@@ -211,6 +211,10 @@ fn every_issuer_is_played() {
     let mut played = PLAYED.to_vec();
     played.sort_unstable();
     assert_eq!(described, played);
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/issuers.md")).expect("docs/issuers.md");
+    let missing: Vec<&&str> = described.iter().filter(|id| !page.contains(&format!("| `{id}` |"))).collect();
+    assert!(missing.is_empty(), "docs/issuers.md does not list {missing:?}");
 }
 
 #[test]
