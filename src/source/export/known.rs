@@ -75,6 +75,11 @@ impl Known {
         self.facts.entry(name.into()).or_insert_with(|| fact.into());
     }
 
+    /// Notes a fact anew.
+    pub(super) fn replace(&mut self, name: impl Into<String>, fact: impl Into<String>) {
+        self.facts.insert(name.into(), fact.into());
+    }
+
     /// A fact.
     pub(super) fn fact(&self, name: &str) -> Option<&str> {
         self.facts.get(name).map(String::as_str)

@@ -41,6 +41,9 @@ pub(in super::super) fn large(path: &Path, head: &[u8], sink: &dyn Sink, account
 
 /// The format of a file by its first bytes.
 pub(super) fn claimed(name: &str, bytes: &[u8]) -> Option<&'static Format> {
+    if let Some(format) = formats::by_name(name) {
+        return Some(format);
+    }
     // Most files are none of this and are told so by their first byte.
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace())?;
     let telling = matches!(first, b'{' | b'[' | b'<' | 0xef | 0xff | 0xfe);

@@ -59,6 +59,11 @@ impl Out<'_> {
         self.item(draft, &text);
     }
 
+    /// The same for a message: what is beside its text (reactions, names of files, previews) need not be its author's.
+    pub(super) fn others(&mut self, draft: Draft, record: &Rec<'_>) {
+        self.rest(draft.by(None).via(Via::System), record);
+    }
+
     /// Notes a part that could not be read.
     pub(super) fn fail(&mut self, part: &str, why: impl Into<String>) {
         let place = if part.is_empty() { self.shown.to_owned() } else { format!("{} {part}", self.shown) };

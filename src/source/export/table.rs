@@ -1,6 +1,6 @@
 //! Rows of CSV files. Header names may repeat, cells may hold lines, and a table may have thousands of columns.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 
 use serde_json::{Map, Value};
 
@@ -12,14 +12,15 @@ use super::json::{Each, Found};
 /// # Errors
 /// How many rows could not be read.
 pub(super) fn rows(read: &mut dyn Read, each: &mut Each<'_>) -> Result<(), String> {
-    let mut buffered = BufReader::with_capacity(64 << 10, read);
-    let head = buffered.fill_buf().map_err(|error| error.to_string())?;
+    let mut head = vec![0; 64 << 10];
+    let got = super::super::windows::fill(read, &mut head).map_err(|error| error.to_string())?;
+    head.truncate(got);
     let bom = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let first = head[bom..].split(|byte| *byte == b'\n').next().unwrap_or_default();
     let separator =
-        [b',', b';', b'\t'].into_iter().max_by_key(|mark| memchr::memchr_iter(*mark, first).count()).unwrap_or(b',');
-    buffered.consume(bom);
-    let mut table = csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(buffered);
+        [b'\t', b';', b','].into_iter().max_by_key(|mark| memchr::memchr_iter(*mark, first).count()).unwrap_or(b',');
+    let all = BufReader::with_capacity(64 << 10, head[bom..].chain(read));
+    let mut table = csv::ReaderBuilder::new().flexible(true).delimiter(separator).from_reader(all);
     let headers: Vec<String> = table
         .byte_headers()
         .map_err(|error| error.to_string())?

@@ -135,3 +135,95 @@ fn any_records_by_a_map() {
         assert_eq!((piece.by(), piece.created(), piece.link()), ("alice", "2023-11-14T22:13:20Z", "https://x.example/1"), "{name}");
     }
 }
+
+#[test]
+fn linear_asana_and_their_tables() {
+    let (title, notes, story) = (token("title"), token("notes"), token("story"));
+    let table = format!(
+        "ID,Team,Title,Description,Status,Creator,Assignee,Created\nHF-1,Ops,a,\"x\n{title}\",Todo,alice@harbourfinch.example,bob@harbourfinch.example,2024-01-01T00:00:00Z\n"
+    );
+    let seen = file("linear.csv", table);
+    let piece = seen.one(&title);
+    assert_eq!((piece.by(), piece.created()), ("alice@harbourfinch.example", "2024-01-01T00:00:00Z"));
+    assert_eq!(piece.item().sent_to[0].email.as_deref(), Some("bob@harbourfinch.example"));
+    let data = json!({"data": [{"gid": "1", "resource_type": "task", "name": "n", "notes": notes, "created_at": "2024-01-01T00:00:00Z", "created_by": {"gid": "9"},
+        "stories": [{"gid": "2", "resource_type": "story", "type": "comment", "text": story, "created_by": {"gid": "9", "name": "Alice"}, "created_at": "2024-01-02T00:00:00Z"}]},
+        {"gid": "9", "resource_type": "user", "name": "Alice", "email": "alice@harbourfinch.example"}]});
+    let seen = file("asana.json", data.to_string());
+    assert_eq!(
+        (seen.one(&story).by(), seen.one(&story).link()),
+        ("alice@harbourfinch.example", "https://app.asana.com/0/0/1")
+    );
+    assert_eq!(seen.one(&notes).by(), "alice@harbourfinch.example");
+    let table = format!(
+        "Task ID,Created At,Name,Assignee,Assignee Email,Notes\n1,2024-01-01,n,Bob,bob@harbourfinch.example,{notes}\n"
+    );
+    assert_eq!(
+        file("asana.csv", table).one(&notes).item().sent_to[0].email.as_deref(),
+        Some("bob@harbourfinch.example")
+    );
+}
+
+#[test]
+fn freshdesk_and_redmine() {
+    let (body, note, old) = (token("body"), token("note"), token("old"));
+    let tickets = json!([{"id": 1, "subject": "s", "description": format!("<p>{}<wbr>{}</p>", &body[..5], &body[5..]), "requester_id": 101, "responder_id": 201,
+        "created_at": "2026-03-07T08:00:00Z", "conversations": [{"id": 5, "user_id": 201, "body_text": note, "incoming": false, "private": true}]}]);
+    let contacts =
+        json!([{"id": 101, "name": "Bob", "email": "bob@harbourfinch.example", "job_title": null, "time_zone": "UTC"}]);
+    let seen = folder(&[("tickets.json", &tickets.to_string()), ("contacts.json", &contacts.to_string())]);
+    assert_eq!(seen.one(&body).by(), "bob@harbourfinch.example");
+    assert_eq!((seen.one(&note).by(), seen.one(&note).item().kind), ("201", ItemKind::Comment));
+    let issues = json!({"issues": [{"id": 9, "tracker": {"id": 2}, "subject": "s", "done_ratio": 0, "author": {"id": 3, "name": "Alice"}, "description": "now", "created_on": "2011-12-08T09:51:07Z",
+        "journals": [{"id": 1, "user": {"id": 24, "name": "Bob"}, "notes": note, "created_on": "2011-12-09T09:51:07Z",
+            "details": [{"property": "attr", "name": "description", "old_value": old, "new_value": "now"}]}]}]});
+    let user = json!({"user": {"id": 24, "login": "bob", "firstname": "Bob", "lastname": "Tanaka", "mail": "bob@harbourfinch.example", "status": 3}});
+    let seen = folder(&[("issues.json", &issues.to_string()), ("user.json", &user.to_string())]);
+    assert_eq!(
+        (seen.one(&note).by(), seen.one(&note).author().and_then(|who| who.active)),
+        ("bob@harbourfinch.example", Some(false))
+    );
+    // The old text is the reporter's, not that of the one who took it out.
+    assert_eq!((seen.one(&old).by(), seen.one(&old).pointer()), ("Alice", "/issues/0/journals/0/details/0/old_value"));
+}
+
+#[test]
+fn bugzilla_comments_attachments_marks_and_broken_bytes() {
+    let (text, quoted, attached, mark) = (token("text"), token("quoted"), token("attached"), token("mark"));
+    let data = data_encoding::BASE64.encode(format!("line\n{attached}\n").as_bytes());
+    let bugs = format!(
+        "<?xml version=\"1.0\"?><!DOCTYPE bugzilla SYSTEM \"x.dtd\"><bugzilla version=\"4.2\" urlbase=\"https://bugs.example/\"><bug><bug_id>7</bug_id>\
+         <creation_ts>2002-10-24 05:12:00 -0400</creation_ts><short_desc>s\u{0}\u{1}</short_desc><token>{mark}</token><reporter name=\"Alice\">alice@harbourfinch.example</reporter>\
+         <long_desc isprivate=\"0\"><who name=\"Bob\">bob</who><comment_count>2</comment_count><bug_when>2002-10-24 05:12:34 -0400</bug_when>\
+         <thetext>(In reply to Alice from comment #1)\n&gt; {quoted}\n\n{text}</thetext></long_desc>\
+         <attachment><attachid>3</attachid><date>2002-10-24 06:00 -0400</date><filename>a.txt</filename><attacher>alice@harbourfinch.example</attacher><data encoding=\"base64\">{data}</data></attachment>\
+         </bug></bugzilla>"
+    );
+    let seen = file("bugs.xml", bugs);
+    let piece = seen.one(&text);
+    assert_eq!(
+        (piece.by(), piece.created(), piece.link()),
+        ("bob", "2002-10-24T09:12:34Z", "https://bugs.example/show_bug.cgi?id=7#c2")
+    );
+    assert_eq!(seen.one(&quoted).item().via, Via::Quoted);
+    assert_eq!(
+        (seen.one(&attached).by(), seen.one(&attached).created()),
+        ("alice@harbourfinch.example", "2002-10-24T10:00:00Z")
+    );
+    assert_eq!((seen.one(&mark).item().kind, seen.one(&mark).by()), (ItemKind::Artefact, ""));
+}
+
+#[test]
+fn vault_names_who_sent_what() {
+    let subject = token("subject");
+    let list = format!(
+        "<?xml version='1.0'?><Root DataInterchangeType='Update'><Batch name='x'><Documents><Document DocID='d1'><Tags>\
+         <Tag TagName='#From' TagDataType='Text' TagValue='Alice Moreau &lt;alice@harbourfinch.example&gt;'/><Tag TagName='#Subject' TagDataType='Text' TagValue='{subject}'/>\
+         <Tag TagName='#DateSent' TagDataType='DateTime' TagValue='2022-01-03T10:11:12Z'/></Tags></Document></Documents></Batch></Root>"
+    );
+    let seen = file("case-metadata.xml", list);
+    assert_eq!(
+        (seen.one(&subject).by(), seen.one(&subject).created()),
+        ("alice@harbourfinch.example", "2022-01-03T10:11:12Z")
+    );
+}

@@ -119,7 +119,7 @@ fn message(record: &Rec<'_>, of: &Container, readers: &Arc<[PersonRef]>, known: 
         let shown = record.take(&quoted["text"]);
         out.item(draft.pointer(format!("{}/quoted_message_metadata/text", record.pointer)), shown);
     }
-    out.rest(draft.pointer(record.pointer), record);
+    out.others(draft.pointer(record.pointer), record);
 }
 
 /// `space/topic/message` → the address of the message.

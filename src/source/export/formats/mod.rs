@@ -5,24 +5,32 @@ use std::path::Path;
 use super::Format;
 
 mod confluence;
+mod discord;
 mod github;
 mod gitlab;
 mod google_chat;
 mod har;
 mod ipynb;
+mod issues;
 mod jira_csv;
 mod jira_json;
 mod jira_rss;
 mod jira_xml;
 mod mail;
 mod map;
+mod mattermost;
 mod notion;
 mod postman;
 mod quoted;
+mod rocketchat;
 mod servicenow;
 mod teams;
+mod telegram;
 mod trello;
+mod vault;
+mod whatsapp;
 mod zendesk;
+mod zulip;
 
 /// In the order in which they are asked.
 pub(super) const ALL: &[&Format] = &[
@@ -45,6 +53,18 @@ pub(super) const ALL: &[&Format] = &[
     &google_chat::FORMAT,
     &servicenow::FORMAT,
     &notion::FORMAT,
+    &mattermost::FORMAT,
+    &discord::FORMAT,
+    &rocketchat::FORMAT,
+    &zulip::FORMAT,
+    &telegram::FORMAT,
+    &issues::LINEAR,
+    &issues::ASANA,
+    &issues::FRESHDESK,
+    &issues::REDMINE,
+    &issues::BUGZILLA,
+    &vault::FORMAT,
+    &whatsapp::FORMAT,
     &mail::FORMAT,
     &map::FORMAT,
 ];
@@ -76,10 +96,15 @@ pub(super) fn by_id(id: &str) -> Option<&'static Format> {
     ALL.iter().copied().find(|format| format.id == id)
 }
 
+/// The format of a file that no text tells.
+pub(super) fn by_name(name: &str) -> Option<&'static Format> {
+    rocketchat::dumped(name).then_some(&rocketchat::FORMAT)
+}
+
 /// Whether a file's name allows it to be a part of an export of many files.
 pub(super) fn plausible(path: &Path) -> bool {
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    matches!(extension.as_str(), "json" | "ndjson" | "jsonl" | "xml" | "csv")
+    matches!(extension.as_str(), "bson" | "json" | "ndjson" | "jsonl" | "xml" | "csv")
 }
 
 /// Whether text that is neither JSON nor XML may be one of these: mail headers, tables, chat logs.

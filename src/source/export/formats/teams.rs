@@ -188,7 +188,7 @@ fn message(value: &Value, pointer: &str, known: &Known, out: &mut Out<'_>) {
     for (n, attached) in at(value, "Attachments").as_array().into_iter().flatten().enumerate() {
         attachment(attached, &record, draft.clone().pointer(format!("{pointer}/Attachments/{n}")), known, out);
     }
-    out.rest(draft.pointer(pointer), &record);
+    out.others(draft.pointer(pointer), &record);
 }
 
 /// Quoted and forwarded messages are their first sender's words; cards are text in JSON.

@@ -63,7 +63,7 @@ fn records(input: &mut Input<'_>, each: &mut dyn FnMut(&Value, &str)) -> Result<
 }
 
 /// Names of the XML export have dashes where JSON has underscores; lists are elements inside an element.
-fn dashes(value: Value) -> Value {
+pub(super) fn dashes(value: Value) -> Value {
     match value {
         Value::Object(map) => {
             let listed = map.get("type").is_some_and(|kind| kind == "array") && map.len() <= 2;
