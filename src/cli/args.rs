@@ -93,6 +93,8 @@ pub(super) enum Command {
     },
     /// Write a first offkey.toml, commented
     Init(InitArgs),
+    /// Look at repositories again and again: only what came since the last look, only what is new
+    Watch(WatchArgs),
     /// Findings of a repository that are known and accepted for now
     Baseline {
         /// What to do with it.
@@ -475,6 +477,41 @@ pub(super) struct ImportArgs {
     /// Which baseline.
     #[command(flatten)]
     pub(super) at: BaselineArgs,
+}
+
+/// `offkey watch`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The first look reads everything, a later one only commits that came since; a changed rule alone is run over the rest. A
+finding is told once, and again when it goes stale. docs/ci.md has a timer of systemd and a line for cron.")]
+pub(super) struct WatchArgs {
+    /// Repositories, or folders of repositories.
+    #[arg(value_name = "PATH", required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// Fetch every repository first, with git.
+    #[arg(long)]
+    pub(super) fetch: bool,
+    /// Look again after this many seconds, until stopped.
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) every: Option<u64>,
+    /// A configuration for all of them, instead of each one's offkey.toml at HEAD.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Rules beside the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    pub(super) rules: Vec<PathBuf>,
+    /// Least probability that a finding must have, 0 to 1, instead of the policy's.
+    #[arg(long, value_name = "P")]
+    pub(super) min_confidence: Option<f32>,
+    /// How to write the results.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: ListingFormat,
+    /// Write the results to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Write a further report: `sarif=offkey.sarif`. May be given several times.
+    #[arg(long, value_name = "FORM=FILE")]
+    pub(super) report: Vec<Also>,
 }
 
 /// `offkey hook …`

@@ -17,6 +17,7 @@ mod progress;
 mod rules;
 mod scan;
 mod ui;
+mod watch;
 
 use std::io;
 use std::process::ExitCode;
@@ -59,6 +60,7 @@ fn run(cli: &Cli, ui: Ui) -> Result<Exit> {
         Command::Audit { command: AuditCommand::Verify { case, key } } => case::verify(case, key.as_deref()),
         Command::Rules { command } => rules::run(command),
         Command::Gate(args) => gate::run(args, home, ui),
+        Command::Watch(args) => watch::run(args, home, ui),
         Command::Baseline { command } => baseline::run(command, home, ui),
         Command::Import(args) => baseline::import(args, home, ui),
         Command::Hook { command } => hook::run(command, ui),

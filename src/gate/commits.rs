@@ -1,6 +1,6 @@
 //! Changes out of a git repository: what is staged, what each commit between two points added.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,6 +71,19 @@ impl Changes {
         let tree = self.repository.find_commit(commit).ok()?.tree().ok()?;
         let blob = tree.get_path(Path::new(path)).ok()?.to_object(&self.repository).ok()?.peel_to_blob().ok()?;
         String::from_utf8(blob.content().to_vec()).ok()
+    }
+
+    /// All commits that lead to one of `tips` and to none of `known`; a known one that is gone (a force-push and a clean-up)
+    /// hides nothing.
+    pub(super) fn since(&self, known: &BTreeSet<Oid>, tips: &BTreeSet<Oid>) -> Result<Span> {
+        let listed = || -> Result<Vec<Oid>, git2::Error> {
+            let mut walk = self.repository.revwalk()?;
+            walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
+            tips.iter().filter(|id| !known.contains(id)).try_for_each(|id| walk.push(*id))?;
+            known.iter().filter(|id| self.repository.find_commit(**id).is_ok()).try_for_each(|id| walk.hide(*id))?;
+            walk.collect()
+        };
+        Ok(Span { base: None, commits: listed().map_err(unlisted)? })
     }
 
     /// All commits that lead to `head` and not to `base`.
@@ -147,11 +160,7 @@ impl Changes {
             hide(&mut walk)?;
             walk.collect()
         };
-        listed().map_err(|cause| {
-            Error::user("the commits of this change cannot be listed")
-                .because(cause)
-                .next("The clone may be damaged or too shallow: fetch again with more history.")
-        })
+        listed().map_err(unlisted)
     }
 
     /// What is staged for the next commit.
@@ -179,6 +188,19 @@ impl Changes {
             }
         }
         Ok(())
+    }
+}
+
+fn unlisted(cause: git2::Error) -> Error {
+    Error::user("the commits of this change cannot be listed")
+        .because(cause)
+        .next("The clone may be damaged or too shallow: fetch again with more history.")
+}
+
+impl Span {
+    /// Number of commits.
+    pub(super) fn len(&self) -> usize {
+        self.commits.len()
     }
 }
 

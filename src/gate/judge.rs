@@ -44,6 +44,11 @@ impl Excuses {
         Self { policy: config.gate.clone(), waivers, baseline, today, now }
     }
 
+    /// Whether the policy leaves a path out.
+    pub(super) fn excludes(&self, path: &str) -> bool {
+        self.policy.excludes(path)
+    }
+
     /// Whether a verdict blocks.
     pub(super) fn blocks(&self, verdict: Verdict) -> bool {
         self.policy.block.contains(&verdict)

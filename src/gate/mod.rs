@@ -9,29 +9,29 @@ mod commits;
 mod hook;
 mod import;
 mod judge;
+mod parts;
 mod patch;
 mod search;
 mod survey;
+mod watch;
 
 pub use baseline::{Accepted, Baseline};
 pub use hook::{Hook, Installed, install};
 pub use import::{Wish, Wishes, read as import};
 pub use judge::Excuses;
 pub use survey::{Place, Survey, survey, top};
+pub use watch::{Looked, watch};
 
 use std::path::PathBuf;
 
-use crate::config::{self, Config, Home};
-use crate::detect::{Detector, Options};
+use crate::config::Home;
 use crate::error::{Error, Result};
 use crate::finding::Judged;
-use crate::ledger::{self, Export, Ledger, Lookup};
 use crate::rule::RuleSet;
-use crate::secret::{Fingerprinter, SecretValue};
 use crate::source::Coverage;
 use change::Change;
 use commits::Changes;
-use search::Search;
+use parts::Parts;
 
 /// Which change is looked at.
 #[derive(Clone, Debug)]
@@ -117,27 +117,8 @@ impl Outcome {
 pub fn gate(ask: &Ask, home: Option<&Home>) -> Result<Outcome> {
     let mut changes = Changes::open(&ask.repo);
     let (spans, base) = spans(ask, &mut changes)?;
-    let mut notes = Vec::new();
-    let repository = changes.as_ref().ok();
-    let (config, baseline) = policy(ask, repository, base, &mut notes)?;
-    let keyed = fingerprinter(home)?;
-    let is_keyed = keyed.is_some();
-    let ledger = ledger(ask, home, keyed.as_ref(), &mut notes)?;
-    let min_confidence = ask.min_confidence.unwrap_or(config.gate.min_confidence);
-    let detector = Detector::new(std::sync::Arc::clone(&ask.rules), Vec::new(), Options { min_confidence })?;
-    let unkeyed = || Fingerprinter::new(&SecretValue::new(crate::clock::random::<32>()));
-    let fingerprinter = keyed.unwrap_or_else(unkeyed);
-    let baseline = baseline.map(|text| Baseline::parse(&text, "at the base of the change")).transpose()?;
-    let baseline = baseline.filter(|baseline| {
-        let usable = baseline.is_of(&fingerprinter);
-        if !usable {
-            notes.push("the baseline was not used: its fingerprints were made with a key that is not here".to_owned());
-        }
-        usable
-    });
-    let excuses = Excuses::new(&config, baseline, &mut notes);
-
-    let mut search = Search::new(&detector, &fingerprinter, &excuses, ledger.as_deref());
+    let mut parts = Parts::of(ask, changes.as_ref().ok(), base, home)?;
+    let mut search = parts.search();
     let mut take = |change: Change| search.take(change);
     let mut coverage = match (&ask.what, &mut changes) {
         (What::Patch(patch), _) => {
@@ -159,9 +140,9 @@ pub fn gate(ask: &Ask, home: Option<&Home>) -> Result<Outcome> {
     };
     let judged = search.finish(&mut coverage)?;
     if let Ok(changes) = &mut changes {
-        notes.append(&mut changes.notes);
+        parts.notes.append(&mut changes.notes);
     }
-    Ok(Outcome { judged, coverage, notes, keyed: is_keyed })
+    Ok(Outcome { judged, coverage, notes: parts.notes, keyed: parts.keyed })
 }
 
 /// The commits to look at, and the commit that the policy is read from.
@@ -201,73 +182,4 @@ fn spans(ask: &Ask, changes: &mut Result<Changes>) -> Result<(Vec<commits::Span>
 fn pushed(changes: &mut Changes, refs: &[Pushed], known: &str) -> Result<Vec<commits::Span>> {
     let kept = refs.iter().filter(|one| !one.new.bytes().all(|b| b == b'0'));
     kept.map(|one| changes.pushed(&one.old, &one.new, known)).collect()
-}
-
-/// The configuration and the baseline, both from the base of the change.
-fn policy(
-    ask: &Ask,
-    changes: Option<&Changes>,
-    base: Option<git2::Oid>,
-    notes: &mut Vec<String>,
-) -> Result<(Config, Option<String>)> {
-    let at_base = |path: &str| changes.zip(base).and_then(|(changes, base)| changes.text_at(base, path));
-    let config = match &ask.config {
-        Some(path) => config::load(path, false)?,
-        None => match at_base("offkey.toml") {
-            Some(text) => {
-                let base = base.map_or_else(String::new, |id| id.to_string());
-                notes.push(format!("policy: offkey.toml of {}", &base[..base.len().min(10)]));
-                config::parse(&text, "offkey.toml of the base")?
-            }
-            None => {
-                notes.push("policy: none at the base of the change; the built-in one counts".to_owned());
-                Config::default()
-            }
-        },
-    };
-    let baseline = at_base(&config.gate.baseline);
-    Ok((config, baseline))
-}
-
-fn fingerprinter(home: Option<&Home>) -> Result<Option<Fingerprinter>> {
-    match Home::fingerprinter_from_environment()? {
-        Some(keyed) => Ok(Some(keyed)),
-        None => home.filter(|home| home.has_key()).map(Home::fingerprinter).transpose(),
-    }
-}
-
-/// What is known already: the exported ledger where one is named, else the ledger at home.
-fn ledger(
-    ask: &Ask,
-    home: Option<&Home>,
-    keyed: Option<&Fingerprinter>,
-    notes: &mut Vec<String>,
-) -> Result<Option<Box<dyn Lookup>>> {
-    const NO_KEY: &str = "the ledger was not asked: there is no key for its fingerprints";
-    if let Some(path) = &ask.ledger {
-        // Refused even where nobody could ask it: a forged file must not go unseen.
-        let export = Export::open(path, ask.ledger_key.as_deref(), keyed)?;
-        if ask.ledger_key.is_none() {
-            let signer = export.signer();
-            notes.push(format!("the ledger is signed by {signer}; pin that key with --ledger-key {signer}"));
-        }
-        if keyed.is_none() {
-            notes.push(NO_KEY.to_owned());
-            return Ok(None);
-        }
-        return Ok(Some(Box::new(export)));
-    }
-    match (home.map(|home| home.file(ledger::FILE)).filter(|path| path.exists()), keyed) {
-        (Some(path), Some(_)) => Ok(Ledger::read(&path)?.map(|ledger| Box::new(ledger) as Box<dyn Lookup>)),
-        (Some(_), None) => {
-            notes.push(NO_KEY.to_owned());
-            Ok(None)
-        }
-        (None, _) => {
-            notes.push(
-                "there is no ledger: departed, rotated and revoked credentials are not told from new ones".to_owned(),
-            );
-            Ok(None)
-        }
-    }
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::finding::{self, Credential, Finding};
 use crate::rule::RuleSet;
 use crate::secret::{Fingerprinter, SecretValue};
-use crate::source::{self, Coverage, OpenOptions, Progress, Provenance};
+use crate::source::{self, CommitPeople, Coverage, OpenOptions, Progress, Provenance};
 
 /// What was found.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Place<'a> {
     pub path: String,
     /// The commit that brought it in; none for a file of the work tree.
     pub commit: Option<&'a str>,
+    /// Who wrote that commit.
+    pub author: Option<&'a str>,
     /// The finding.
     pub finding: &'a Finding,
     /// The value: in memory only.
@@ -68,21 +70,22 @@ impl Survey {
     pub fn places(&self) -> impl Iterator<Item = Place<'_>> {
         let all = self.credentials.iter().flat_map(|one| one.findings.iter().map(move |finding| (one, finding)));
         all.flat_map(|(credential, finding)| {
-            self.paths(finding).into_iter().map(move |(commit, path)| Place {
+            self.paths(finding).into_iter().map(move |(by, path)| Place {
                 path,
-                commit,
+                commit: by.map(|by| by.commit.as_str()),
+                author: by.and_then(|by| by.author.display.as_deref().or(by.author.email.as_deref())),
                 finding,
                 value: &credential.value,
             })
         })
     }
 
-    fn paths(&self, finding: &Finding) -> Vec<(Option<&str>, String)> {
+    fn paths(&self, finding: &Finding) -> Vec<(Option<&CommitPeople>, String)> {
         match &finding.location.provenance {
             Provenance::Git { repo, oid, .. } => {
                 let known = self.facts.introductions.get(&(Arc::clone(repo), oid.clone()));
                 let places = known.map_or(&[][..], Vec::as_slice).iter();
-                places.map(|one| (Some(one.by.commit.as_str()), one.path.clone())).collect()
+                places.map(|one| (Some(&*one.by), one.path.clone())).collect()
             }
             Provenance::File { path, .. } => {
                 let path = Path::new(path);

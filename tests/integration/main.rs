@@ -36,3 +36,4 @@ mod steps;
 mod surprises;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod walk;
+mod watch;

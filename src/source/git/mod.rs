@@ -30,6 +30,6 @@ fn hex(name: &[u8]) -> String {
 }
 
 /// Whether a path is the top of a git repository: a work tree, its `.git`, or a bare repository.
-pub(super) fn is_repository(path: &std::path::Path) -> bool {
+pub fn is_repository(path: &std::path::Path) -> bool {
     database::git_dir(path).is_some()
 }
