@@ -147,7 +147,21 @@ impl AwsIam {
         (owned, coverage)
     }
 
-    async fn probe(&self, key: &str, secret: &SecretValue) -> Liveness {
+    /// Whether a value still opens the account: the secret half by a signed call, the id alone by IAM's own list.
+    async fn probe(&self, at: &Target, value: &SecretValue) -> Liveness {
+        let Ok((_, key)) = key_of(at) else { return Liveness::Unknown(format!("{} names no access key", at.locator)) };
+        if value.expose() != key.as_bytes() {
+            return self.call_with(key, value).await;
+        }
+        match self.listed(at).await {
+            Ok(Some(listed)) if listed.active => Liveness::Live,
+            Ok(Some(_)) => Liveness::Unknown("inactive: it can be activated again".to_owned()),
+            Ok(None) => Liveness::Dead("IAM does not know the key".to_owned()),
+            Err(error) => Liveness::Unknown(error.to_string()),
+        }
+    }
+
+    async fn call_with(&self, key: &str, secret: &SecretValue) -> Liveness {
         let key = AwsKey { id: key.to_owned(), secret: secret.clone(), session: None };
         match self.aws.caller(&key).await {
             Ok(_) => Liveness::Live,
@@ -180,9 +194,11 @@ impl Provider for AwsIam {
 
     fn recognise<'a>(&'a self, subject: &'a Subject, value: &'a SecretValue) -> Pending<'a, Result<Option<Target>>> {
         Box::pin(async move {
-            let is_secret = value.expose_str().is_some_and(|text| text.len() == 40);
-            let id = ["key-id", "id"].iter().find_map(|fact| subject.facts.get(*fact));
-            let Some(id) = id.filter(|id| is_secret && id.starts_with("AKIA")) else { return Ok(None) };
+            let text = value.expose_str().unwrap_or_default();
+            let beside = ["key-id", "id"].iter().find_map(|fact| subject.facts.get(*fact));
+            let beside = beside.filter(|_| text.len() == 40).map(String::as_str);
+            let alone = Some(text).filter(|text| text.len() == 20);
+            let Some(id) = beside.or(alone).filter(|id| id.starts_with("AKIA")) else { return Ok(None) };
             let user = self.last_used(id).await.map_err(|failure| {
                 Error::remote(format!("the provider {} cannot say whose key {id} is", self.name))
                     .because(failure)
@@ -193,12 +209,7 @@ impl Provider for AwsIam {
     }
 
     fn validate<'a>(&'a self, at: &'a Target, value: &'a SecretValue) -> Pending<'a, Liveness> {
-        Box::pin(async move {
-            match key_of(at) {
-                Ok((_, key)) => self.probe(key, value).await,
-                Err(error) => Liveness::Unknown(error.to_string()),
-            }
-        })
+        Box::pin(async move { self.probe(at, value).await })
     }
 
     fn owned<'a>(&'a self, identity: &'a Identity) -> Pending<'a, Result<(Vec<Owned>, Coverage)>> {
@@ -245,7 +256,7 @@ impl KeyAction<'_> {
         if let ProviderStep::Verify { old, .. } = &self.step {
             let gone = || ActionError::Stuck(format!("the value at {} cannot be read any more", old.at));
             let value = cx.values.read(old).await?.ok_or_else(gone)?;
-            return match self.iam.probe(key, &value).await {
+            return match self.iam.probe(self.at, &value).await {
                 Liveness::Dead(why) => Ok(Receipt::of("old value", why)),
                 Liveness::Live => Err(ActionError::Unavailable {
                     why: "AWS still accepts the key: it spreads changes within minutes".to_owned(),

@@ -136,14 +136,14 @@ password = {{ file = "pg.password" }}
     }
 }
 
-fn collect(dir: &Path, into: &mut Vec<Vec<u8>>) {
+pub(crate) fn collect(dir: &Path, into: &mut Vec<Vec<u8>>) {
     for entry in std::fs::read_dir(dir).expect("readable") {
         let path = entry.expect("an entry").path();
         if path.is_dir() { collect(&path, into) } else { into.push(std::fs::read(path).expect("readable")) }
     }
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

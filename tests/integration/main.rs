@@ -12,6 +12,9 @@ mod equivalence;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod failures;
 mod failures_model;
+mod equivalence;
+#[cfg(all(feature = "vault", feature = "postgres", feature = "aws"))]
+mod everything;
 mod files;
 mod foreign;
 mod formats;

@@ -32,16 +32,16 @@ fn access(bao: &lab::Vault) -> VaultAccess {
 }
 
 /// A person with a userpass account that may read secrets and make tokens, orphans included.
-struct Person {
-    login: String,
-    token: String,
+pub(crate) struct Person {
+    pub(crate) login: String,
+    pub(crate) token: String,
 }
 
 fn text(answer: &Value, pointer: &str) -> String {
     answer.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} in {answer}")).to_owned()
 }
 
-fn person(bao: &lab::Vault, name: &str) -> Person {
+pub(crate) fn person(bao: &lab::Vault, name: &str) -> Person {
     let login = unique(name);
     let rules = "path \"secret/*\" { capabilities = [\"read\", \"list\"] }\n\
         path \"database/creds/*\" { capabilities = [\"read\"] }\n\
