@@ -9,6 +9,8 @@ mod crash;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod departure;
 mod equivalence;
+#[cfg(all(feature = "vault", feature = "postgres", feature = "aws"))]
+mod everything;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod failures;
 mod failures_model;
