@@ -60,7 +60,8 @@ pub(super) async fn held(systems: &Systems, log: &Log, fingerprinter: &Fingerpri
 /// A system that could not be asked is a gap, not the end of the sweep.
 fn unreachable(what: &str, format: &str, error: &crate::error::Error) -> Coverage {
     let mut coverage = Coverage::new(what, format);
-    coverage.fail(what, error.to_string());
+    let next = error.next_step().map(|next| format!(". {next}")).unwrap_or_default();
+    coverage.fail(what, format!("{error}{next}"));
     coverage
 }
 

@@ -4,6 +4,7 @@
 mod accounts;
 #[cfg(feature = "aws")]
 mod aws;
+mod bad_input;
 mod baseline;
 mod crash;
 #[cfg(all(feature = "vault", feature = "postgres"))]
