@@ -12,12 +12,11 @@ mod departure;
 mod equivalence;
 #[cfg(all(feature = "vault", feature = "postgres", feature = "aws"))]
 mod everything;
+#[cfg(all(feature = "vault", feature = "postgres", feature = "aws"))]
+mod everything;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod failures;
 mod failures_model;
-mod equivalence;
-#[cfg(all(feature = "vault", feature = "postgres", feature = "aws"))]
-mod everything;
 mod files;
 mod foreign;
 mod formats;
