@@ -97,7 +97,8 @@ impl Day<'_> {
         // Guests of a shared channel stand in no user list; the message carries their profile.
         if let Some(author) = author.as_mut().filter(|author| author.display.is_none()) {
             author.display = message["user_profile"]["real_name"].as_str().map(str::to_owned);
-            author.handle = message["user_profile"]["name"].as_str().map(str::to_owned);
+            let handle = || message["user_profile"]["name"].as_str().map(str::to_owned);
+            author.handle = author.handle.take().or_else(handle);
         }
         (author, via)
     }
