@@ -12,8 +12,6 @@ mod departure;
 mod equivalence;
 #[cfg(all(feature = "vault", feature = "postgres", feature = "aws"))]
 mod everything;
-#[cfg(all(feature = "vault", feature = "postgres", feature = "aws"))]
-mod everything;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod failures;
 mod failures_model;
