@@ -125,6 +125,7 @@ impl Remains {
     }
 
     /// A real export, where it is at hand, with what Alice wrote in it.
+    #[allow(clippy::print_stdout, reason = "what is left out is said")]
     fn chat(&self) {
         let sample =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples/slack/slackdump-export/source_export_dir");
