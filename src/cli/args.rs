@@ -64,7 +64,7 @@ pub(super) enum Command {
     /// Show where each item of a case is, and what to do next
     Status(StatusArgs),
     /// Go on with an apply that was cut off or had to wait
-    Resume(CaseArgs),
+    Resume(ResumeArgs),
     /// Take back what was begun, as long as no consumer was given a new value
     Undo(UndoArgs),
     /// Ask again, independently: old values dead, new ones live, text clean
@@ -298,6 +298,17 @@ pub(super) struct StatusArgs {
     /// For programs: one JSON object an item and line.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `offkey resume`
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    /// The case.
+    #[command(flatten)]
+    pub(super) case: CaseArgs,
+    /// Do not wait any longer for the consumers of this item: its old value ends although they did not read the new one.
+    #[arg(long, value_name = "ITEM")]
+    pub(super) let_go: Vec<String>,
 }
 
 /// `offkey undo`

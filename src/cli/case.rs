@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::{ApplyArgs, ApproveArgs, CaseArgs, ConfirmArgs, ReportArgs, ReportFormat, SweepArgs};
+use super::args::{ApplyArgs, ApproveArgs, CaseArgs, ConfirmArgs, ReportArgs, ReportFormat, ResumeArgs, SweepArgs};
 use super::exit::Exit;
 use super::ui::Ui;
 use crate::audit;
@@ -86,10 +86,10 @@ pub(super) fn apply(args: &ApplyArgs, home: &Home, ui: Ui) -> Result<Exit> {
 }
 
 /// `offkey resume`
-pub(super) fn resume(args: &CaseArgs, home: &Home, ui: Ui) -> Result<Exit> {
+pub(super) fn resume(args: &ResumeArgs, home: &Home, ui: Ui) -> Result<Exit> {
     let mut tell = teller(ui);
-    let (plan, execution) = sweep::resume(&args.case, home, &mut tell)?;
-    Ok(carried_out(&args.case, &plan, &execution, ui))
+    let (plan, execution) = sweep::resume(&args.case.case, &args.let_go, home, &mut tell)?;
+    Ok(carried_out(&args.case.case, &plan, &execution, ui))
 }
 
 /// Says of every step how it ended.

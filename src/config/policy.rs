@@ -25,6 +25,7 @@ pub(super) fn check(text: &str, shown: &str, policy: &Policy, waivers: &[Waiver]
     let mistakes = of_values(policy)
         .chain(of_targets(policy, systems))
         .chain(of_decisions(policy))
+        .chain(of_hooks(policy))
         .chain(of_approval(policy))
         .chain(of_waivers(waivers));
     match mistakes.into_iter().next() {
@@ -73,6 +74,9 @@ fn of_targets<'a>(policy: &'a Policy, systems: &'a [&str]) -> impl Iterator<Item
     for (number, tier) in policy.tiers.iter().enumerate() {
         lists.push((at(&[Key("policy"), Key("tier"), Index(number), Key("targets")]), &tier.targets));
     }
+    for (number, hook) in policy.hooks.iter().enumerate() {
+        lists.push((at(&[Key("policy"), Key("hook"), Index(number), Key("targets")]), &hook.targets));
+    }
     for (number, decision) in policy.decisions.iter().enumerate() {
         lists.push((at(&[Key("policy"), Key("treat"), Index(number), Key("targets")]), &decision.targets));
     }
@@ -115,6 +119,14 @@ fn of_decisions(policy: &Policy) -> impl Iterator<Item = Mistake<'_>> {
             wrong.push((here("grace"), "only as = \"rotate\" has a grace period".to_owned()));
         }
         wrong
+    })
+}
+
+fn of_hooks(policy: &Policy) -> impl Iterator<Item = Mistake<'_>> {
+    policy.hooks.iter().enumerate().filter_map(|(number, hook)| {
+        let one = hook.exec.is_empty() != hook.webhook.is_none();
+        let what = "a hook has either a program (exec) or an address (webhook)".to_owned();
+        (!one).then(|| (at(&[Key("policy"), Key("hook"), Index(number)]), what))
     })
 }
 

@@ -57,6 +57,10 @@ impl Treatment {
         if !ordered(last(|step| step.effect == Effect::Reversible), first(|step| step.effect == Effect::Final)) {
             return Err("something final would come before something that can be taken back".to_owned());
         }
+        let waits = |step: &Step| matches!(step.does, Does::Hook(_) | Does::Converge(_));
+        if !ordered(last(is_promote), first(waits)) {
+            return Err("consumers would be asked to read the new value before they can".to_owned());
+        }
         if !ordered(last(is_verify), first(is_retire)) {
             return Err("the old value would be destroyed before it was proven dead".to_owned());
         }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::period::Period;
 use super::policy::{Decision, Policy, Waiver, Way};
-use super::sequence::{provider, revoke, rotate};
+use super::sequence::{consumers, provider, revoke, rotate};
 use super::step::{Disposition, Does, Plan, Step, Treatment};
 use crate::action::{Slot, Target, ValueRef};
 use crate::attribution::{Exposure, Relation};
@@ -184,6 +184,7 @@ fn of_owned(inputs: &Inputs<'_>, owned: &Owned) -> Treatment {
         label: format!("{} {}", owned.label, owned.at.locator),
         account: Some(owned.at.clone()),
         disposition: if freeze { Disposition::Freeze } else { Disposition::Revoke },
+        consumers: Vec::new(),
         why: vec![owned.reason.clone()],
         tier: None,
         urgent: false,
@@ -223,6 +224,7 @@ fn of_credential(inputs: &Inputs<'_>, credential: &Known) -> Option<Treatment> {
         label: credential.label.clone(),
         account: account.map(|account| account.at.clone()),
         disposition: Disposition::Open { todo: String::new() },
+        consumers: Vec::new(),
         why,
         tier: None,
         urgent: false,
@@ -232,6 +234,7 @@ fn of_credential(inputs: &Inputs<'_>, credential: &Known) -> Option<Treatment> {
     };
     let holdings: Vec<&Holding> =
         inputs.holdings.iter().filter(|h| h.current && h.fingerprint == credential.fingerprint).collect();
+    treatment.consumers = consumers(&holdings);
     let touched: Vec<String> =
         holdings.iter().map(|h| &h.at).chain(account.map(|a| &a.at)).map(ToString::to_string).collect();
     let kinds = credential.kinds.each_ref().map(String::as_str);

@@ -11,8 +11,8 @@ mod step;
 
 pub use draft::{Account, Inputs, Known, draft};
 pub use period::{Period, Rate};
-pub use policy::{Approval, Approver, Decision, Policy, Tier, Waiver, Way};
-pub use step::{Disposition, Does, Plan, Step, Treatment};
+pub use policy::{Approval, Approver, Decision, Hook, Policy, Tier, Waiver, Way};
+pub use step::{Converge, Disposition, Does, HookStep, Plan, Step, Treatment};
 
 #[cfg(test)]
 mod tests;

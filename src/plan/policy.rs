@@ -35,6 +35,11 @@ pub struct Policy {
     pub decisions: Vec<Decision>,
     /// Who has to agree beside the person who applies.
     pub approval: Option<Approval>,
+    /// How long known consumers have to read a new value before the old one ends; 0: nobody waits for them.
+    pub converge: Period,
+    /// What makes consumers read a new value.
+    #[serde(rename = "hook")]
+    pub hooks: Vec<Hook>,
     /// Most calls of a system, by its name.
     pub rate: BTreeMap<String, Rate>,
 }
@@ -53,6 +58,8 @@ impl Default for Policy {
             tiers: Vec::new(),
             decisions: Vec::new(),
             approval: None,
+            converge: Period::default(),
+            hooks: Vec::new(),
             rate: BTreeMap::new(),
         }
     }
@@ -113,6 +120,21 @@ pub enum Way {
     HandOver,
 }
 
+/// What makes consumers of some targets read a new value: run after it was promoted. It may run twice, and is told no value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hook {
+    /// Its name.
+    pub name: String,
+    /// Places or accounts whose change it follows.
+    pub targets: Vec<String>,
+    /// Program and arguments; no shell.
+    #[serde(default)]
+    pub exec: Vec<String>,
+    /// Address that takes a POST, instead of a program.
+    pub webhook: Option<String>,
+}
+
 /// Who has to agree beside the person who applies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -157,6 +179,11 @@ impl Policy {
                 && any(&decision.kinds, kinds)
                 && any(&decision.targets, targets)
         })
+    }
+
+    /// The hooks that follow a change of one of these targets.
+    pub(super) fn hooks<'p>(&'p self, targets: &'p [String]) -> impl Iterator<Item = &'p Hook> {
+        self.hooks.iter().filter(move |hook| any(&hook.targets, targets))
     }
 
     /// The place of a rotation in the order: that of the first pattern that fits one of its targets.

@@ -1,12 +1,12 @@
 //! The steps of each way to end, in the order that keeps consumers working.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use super::draft::Account;
-use super::policy::Policy;
-use super::step::{Does, Step};
+use super::policy::{Hook, Policy};
+use super::step::{Converge, Does, HookStep, Step};
 use crate::action::{ActionName, Effect, Slot, Target, ValueRef};
 use crate::provider::ProviderStep;
 use crate::store::{Holding, StoreStep, Supply};
@@ -16,7 +16,7 @@ pub(super) fn revoke(account: &Account, old: ValueRef) -> Vec<Step> {
     vec![provider(&account.at, ProviderStep::Revoke), provider(&account.at, ProviderStep::Verify { new: None, old })]
 }
 
-/// Create pending → set → test → promote everywhere → evict → verify → retire everywhere. The old value is needed for the
+/// Create pending → set → test → promote everywhere → hooks → convergence → evict → verify → retire everywhere. The old value is needed for the
 /// last probe, so old versions are destroyed after it. An issuer that makes the values itself stages the first one.
 pub(super) fn rotate(policy: &Policy, holdings: &[&Holding], account: Option<&Account>, op: Uuid) -> Vec<Step> {
     // One staged value a place: two fields of one entry that hold the same value are two places.
@@ -42,6 +42,16 @@ pub(super) fn rotate(policy: &Policy, holdings: &[&Holding], account: Option<&Ac
     for (at, holding) in &places {
         steps.push(store(at, StoreStep::Promote { expect: holding.version.clone() }));
     }
+    let touched: Vec<String> = places.keys().copied().chain(account.map(|a| &a.at)).map(ToString::to_string).collect();
+    for hook in policy.hooks(&touched) {
+        steps.push(run(hook, &touched));
+    }
+    let consumers = consumers(holdings);
+    if !policy.converge.is_zero() && !consumers.is_empty() {
+        let holds = account.is_some_and(|account| account.overlaps);
+        let converge = Converge { consumers, within: policy.converge, holds };
+        steps.push(step("consumers.converge", Effect::ReadOnly, &first.at, Does::Converge(converge)));
+    }
     if let Some(account) = account {
         let new = ValueRef { at: first.at.clone(), slot: Slot::Current };
         steps.push(provider(&account.at, ProviderStep::Evict { old: old.clone() }));
@@ -51,6 +61,19 @@ pub(super) fn rotate(policy: &Policy, holdings: &[&Holding], account: Option<&Ac
         steps.push(store(at, StoreStep::Retire { replaced: holding.version.clone() }));
     }
     steps
+}
+
+/// Every program that is known to read one of the places.
+pub(super) fn consumers(holdings: &[&Holding]) -> Vec<String> {
+    let all: BTreeSet<&String> = holdings.iter().flat_map(|holding| &holding.consumers).collect();
+    all.into_iter().cloned().collect()
+}
+
+fn run(hook: &Hook, targets: &[String]) -> Step {
+    let at = Target { system: "hook".to_owned(), locator: hook.name.clone() };
+    let (name, exec, webhook) = (hook.name.clone(), hook.exec.clone(), hook.webhook.clone());
+    let does = Does::Hook(HookStep { name, exec, webhook, targets: targets.to_vec() });
+    step("hook.run", Effect::Reversible, &at, does)
 }
 
 fn store(at: &Target, does: StoreStep) -> Step {

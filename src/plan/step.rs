@@ -19,6 +19,36 @@ pub enum Does {
     Store(StoreStep),
     /// Of a provider.
     Provider(ProviderStep),
+    /// Of a consumer, that it reads the new value.
+    Hook(HookStep),
+    /// Of nobody: the records of the stores are read until every consumer has read the new value.
+    Converge(Converge),
+}
+
+/// A program or a web address that makes a consumer read its new value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookStep {
+    /// Its name in the policy.
+    pub name: String,
+    /// Program and arguments; no shell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exec: Vec<String>,
+    /// Address that takes a POST, instead of a program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+    /// What was changed.
+    pub targets: Vec<String>,
+}
+
+/// Who has to read the new value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Converge {
+    /// As the stores' records name them.
+    pub consumers: Vec<String>,
+    /// How long they may take.
+    pub within: Period,
+    /// Whether the old value still works, and goes on working until they have.
+    pub holds: bool,
 }
 
 /// One step.
@@ -91,6 +121,9 @@ pub struct Treatment {
     pub account: Option<Target>,
     /// How it ends.
     pub disposition: Disposition,
+    /// Programs that read it where it is kept, as far as the stores' records tell; the leaver is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consumers: Vec<String>,
     /// Why it is in the plan: relations to the leaver, places.
     pub why: Vec<String>,
     /// Class of risk, by policy.

@@ -20,6 +20,8 @@ pub struct Patience {
     pub parallel: usize,
     /// Treatments that are left alone: a person took them back.
     pub leave: BTreeSet<String>,
+    /// Treatments whose consumers are not waited for any longer: a person decided so.
+    pub let_go: BTreeSet<String>,
 }
 
 impl Default for Patience {
@@ -30,6 +32,7 @@ impl Default for Patience {
             pause: Duration::from_millis(200),
             parallel: 8,
             leave: BTreeSet::new(),
+            let_go: BTreeSet::new(),
         }
     }
 }

@@ -9,7 +9,9 @@
 //! is taken back; after that everything rolls forward.
 
 mod calls;
+mod converge;
 mod executor;
+mod hook;
 mod journal;
 mod limits;
 mod state;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Limits;
+use super::hook::HookAction;
 use super::limits::Limited;
 use crate::action::{Action, ActionError, Pending, Slot, Target, ValueRef, Values};
 use crate::plan::{Does, Step};
@@ -46,6 +47,8 @@ impl Systems {
             Does::Store(does) => {
                 Ok(self.store(&step.target.system).ok_or_else(missing)?.action(&step.target, does.clone()))
             }
+            Does::Hook(hook) => Ok(Box::new(HookAction::new(hook))),
+            Does::Converge(_) => Err(ActionError::Stuck("the records of the stores are read instead".to_owned())),
             Does::Provider(does) => {
                 let provider = self.provider(&step.target.system).ok_or_else(missing)?;
                 let action = provider.action(&step.target, does.clone());

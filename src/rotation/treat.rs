@@ -193,6 +193,9 @@ impl Run<'_> {
     }
 
     async fn step(&self, step: &Step) -> Result<(State, Receipt)> {
+        if let Does::Converge(converge) = &step.does {
+            return Ok(self.converge(converge).await);
+        }
         let action = match self.systems.limited(step) {
             Ok(action) => action,
             Err(error) => return Ok((State::of(error), Receipt::default())),
@@ -360,6 +363,6 @@ fn is_test(step: &Step) -> bool {
     matches!(step.does, Does::Provider(ProviderStep::Test { .. }))
 }
 
-fn is_promote(step: &Step) -> bool {
+pub(super) fn is_promote(step: &Step) -> bool {
     matches!(step.does, Does::Store(StoreStep::Promote { .. }))
 }

@@ -1,6 +1,6 @@
 //! What the live systems know: values they keep, reads in their logs, whose accounts found values open.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use serde_json::json;
@@ -155,8 +155,20 @@ impl HeldValues {
         }
     }
 
+    /// Who reads an entry by the store's own records, by the first of his names; the leaver is no consumer.
+    fn consumers(&self, held: &Held, leaver: &Identity) -> Vec<String> {
+        let theirs = |read: &StoreRead| read.aliases.iter().any(|alias| leaver.has(AliasKind::VaultAlias, alias));
+        let same = |read: &&StoreRead| {
+            read.at.system == held.at.system
+                && (read.at == held.at || held.at.locator.starts_with(&format!("{}#", read.at.locator)))
+        };
+        let reads = self.reads.iter().filter(same).filter(|read| !theirs(read));
+        let names: BTreeSet<&String> = reads.filter_map(|read| read.aliases.first()).collect();
+        names.into_iter().cloned().collect()
+    }
+
     /// Where found values are kept.
-    pub(super) fn holdings(&self, credentials: &[Credential]) -> Vec<Holding> {
+    pub(super) fn holdings(&self, credentials: &[Credential], leaver: &Identity) -> Vec<Holding> {
         let found: HashSet<Fingerprint> = credentials.iter().map(|c| c.fingerprint).collect();
         let kept = self.held.iter().filter(|(fingerprint, _)| found.contains(fingerprint));
         kept.map(|(fingerprint, held)| Holding {
@@ -165,7 +177,7 @@ impl HeldValues {
             current: held.slot == crate::action::Slot::Current,
             fingerprint: *fingerprint,
             hints: held.hints.clone(),
-            consumers: Vec::new(),
+            consumers: self.consumers(held, leaver),
         })
         .collect()
     }

@@ -98,7 +98,7 @@ pub fn sweep(ask: &Ask, home: &Home, progress: &Progress) -> Result<Swept> {
     facts.reads.extend(wait(held.served(&systems, &credentials, &mut coverage)));
     held.add_read_by(&request.identity, &facts.reads, &mut credentials);
     let exposures = attribution::attribute(&credentials, &request.identity, &facts);
-    let holdings = held.holdings(&credentials);
+    let holdings = held.holdings(&credentials, &request.identity);
     let tied: HashSet<Fingerprint> = exposures.iter().filter(|e| e.leaver).map(|e| e.fingerprint).collect();
     let accounts = wait(gather::accounts(&systems, &mut credentials, &tied, &holdings, &mut coverage));
     let owned = wait(gather::owned(&systems, &request.identity, &mut coverage));
@@ -212,7 +212,7 @@ pub fn apply(
     home: &Home,
     tell: &mut (dyn FnMut(&Treatment, &Step, &State) + Send),
 ) -> Result<(Plan, Execution)> {
-    carry_out(dir, digest, allow, home, false, tell)
+    carry_out(dir, digest, allow, home, None, tell)
 }
 
 fn carry_out(
@@ -220,7 +220,7 @@ fn carry_out(
     digest: &str,
     allow: Option<usize>,
     home: &Home,
-    resuming: bool,
+    resuming: Option<&[String]>,
     tell: &mut (dyn FnMut(&Treatment, &Step, &State) + Send),
 ) -> Result<(Plan, Execution)> {
     let mut at = reopen(dir, home)?;
@@ -242,8 +242,12 @@ fn carry_out(
     }
     let journal = Journal::new(at.case.log(), &sealed);
     let mut patience = Patience::default();
-    if resuming {
+    if let Some(let_go) = resuming {
         patience.leave = journal.taken_back()?;
+        for item in let_go {
+            at.case.log().append("let-go", json!({ "plan": sealed, "treatment": item }))?;
+        }
+        patience.let_go = let_go.iter().cloned().collect();
     }
     let execution = wait(rotation::execute_with(&at.plan, &journal, &at.systems, &patience, tell))?;
     at.case.seal(&at.signer)?;
@@ -252,11 +256,13 @@ fn carry_out(
 }
 
 /// Goes on with what an earlier [`apply`] began: what was approved then needs no digest again. What a person took back stays so.
+/// `let_go`: ids of treatments whose consumers are not waited for any longer.
 ///
 /// # Errors
 /// When nothing was approved yet; see also [`apply`].
 pub fn resume(
     dir: &Path,
+    let_go: &[String],
     home: &Home,
     tell: &mut (dyn FnMut(&Treatment, &Step, &State) + Send),
 ) -> Result<(Plan, Execution)> {
@@ -273,7 +279,7 @@ pub fn resume(
         let allow = entry.data["allow"].as_u64().and_then(|allow| usize::try_from(allow).ok());
         (digest, allow)
     };
-    carry_out(dir, &digest, allow, home, true, tell)
+    carry_out(dir, &digest, allow, home, Some(let_go), tell)
 }
 
 /// Takes back what was begun and no consumer has seen yet; `which`: ids of treatments, empty: all.
@@ -312,7 +318,7 @@ fn allowed(plan: &Plan, digest: &str, allow: Option<usize>, log: &Log) -> Result
 /// Asks every system beforehand whether it will let us: a refusal in the middle costs more than one before the start.
 fn preflight(at: &Reopened, begun: &Execution) -> Result<()> {
     let mut targets: Vec<_> = at.plan.treatments.iter().filter(|t| !begun.is_done(t)).flat_map(|t| &t.steps).collect();
-    targets.retain(|step| !begun.steps.contains_key(&step.id));
+    targets.retain(|step| !begun.steps.contains_key(&step.id) && !matches!(step.does, plan::Does::Hook(_)));
     targets.sort_by(|a, b| a.target.cmp(&b.target));
     targets.dedup_by(|a, b| a.target == b.target);
     for step in targets {

@@ -160,6 +160,42 @@ fn row_08_a_case_whose_old_value_still_works_is_not_complete() {
 }
 
 #[test]
+fn row_09_the_plan_names_who_reads_the_value_and_waits_until_they_read_the_new_one() {
+    let shop = Shop::open();
+    let (consumer, word) = (unique("consumer"), unique("Consumer-Pw"));
+    let policy = unique("reads-shop");
+    let rules = format!("path \"secret/data/{}/*\" {{ capabilities = [\"read\"] }}", shop.folder);
+    shop.bao.must("PUT", &format!("sys/policies/acl/{policy}"), Some(&json!({ "policy": rules })));
+    let user = json!({ "password": word, "token_policies": [policy] });
+    shop.bao.must("POST", &format!("auth/userpass/users/{consumer}"), Some(&user));
+    let login = shop.bao.must("POST", &format!("auth/userpass/login/{consumer}"), Some(&json!({ "password": word })));
+    let token = login["auth"]["client_token"].as_str().expect("a token").to_owned();
+    let reads = || shop.bao.call_as(&token, "GET", &format!("secret/data/{}/db", shop.folder), None).0;
+    assert_eq!(reads(), 200);
+    let audit = format!("pending = \"{}-pending\"\naudit = [\"{}\"]\n", shop.folder, shop.bao.audit_log.display());
+    edit(&shop, "offkey.toml", &format!("pending = \"{}-pending\"\n", shop.folder), &audit);
+    let config = fs::read_to_string(shop.path("offkey.toml")).expect("readable");
+    fs::write(shop.path("offkey.toml"), format!("{config}\n[policy]\nconverge = \"1h\"\n")).expect("written");
+    let plan = sweep(&shop, "case");
+    let known = plan.treatments[0].consumers.iter().find(|name| name.contains(&consumer));
+    assert!(known.is_some(), "{:?}", plan.treatments[0].consumers);
+    let applied = apply(&shop, "case", &plan, None);
+    assert_eq!(applied.status.code(), Some(11), "{}", told(&applied));
+    assert!(told(&applied).contains("did not read the new value yet"), "{}", told(&applied));
+    assert_eq!(reads(), 200);
+    let resumed = shop.offkey(&["resume", "--case", "case"], None);
+    // Others who were seen reading the entry are waited for too; a person may give up on them.
+    let done = if resumed.status.code() == Some(0) {
+        resumed
+    } else {
+        assert!(!told(&resumed).contains(&format!("{consumer} did not read")), "{}", told(&resumed));
+        shop.offkey(&["resume", "--case", "case", "--let-go", "c1"], None)
+    };
+    assert_eq!(done.status.code(), Some(0), "{}", told(&done));
+    assert!(works(&shop, &shop.in_file()) && !works(&shop, shop.old()));
+}
+
+#[test]
 fn row_10_of_two_rotators_the_second_stops_and_overwrites_nothing() {
     let shop = Shop::open();
     let (first, second) = (sweep(&shop, "case"), sweep(&shop, "other"));

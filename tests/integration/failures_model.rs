@@ -2,10 +2,12 @@
 //! world is the model of `rotation_model`; the executor, the journal and the planner are the real ones. Part two, on real servers, is
 //! `failures`. The numbers are those of the table in docs/design/failures.md.
 
+use offkey::action::Effect;
 use offkey::audit::Log;
-use offkey::plan::{Does, Plan};
+use offkey::plan::{Converge, Does, Plan};
 use offkey::provider::ProviderStep;
 use offkey::rotation::{Execution, Journal, State, execute};
+use offkey::store::StoreRead;
 
 use crate::rotation_model::{FAULTS, Fault, Generated, Setting, setting};
 
@@ -154,6 +156,64 @@ fn row_07_nothing_ends_before_its_replacement_was_tested() {
         assert!(error.contains("not safe to carry out"), "{error}");
     }
     assert_eq!(setting.world.lock().expect("lock").calls, 0, "nobody was asked for anything");
+}
+
+/// The plan of [`one`] with a step that waits for a consumer.
+fn waiting_for_shop(overlap: bool, within: &str) -> Setting {
+    let mut setting = one(overlap);
+    let steps = &mut setting.plan.treatments[0].steps;
+    let after = steps.iter().rposition(|step| step.action.0 == "store.promote").expect("there") + 1;
+    let consumers = vec!["approle/shop".to_owned()];
+    let converge = Converge { consumers, within: within.parse().expect("a period"), holds: overlap };
+    let mut step = steps[0].clone();
+    (step.id, step.action.0, step.effect) = ("c1.99".to_owned(), "consumers.converge".to_owned(), Effect::ReadOnly);
+    step.does = Does::Converge(converge);
+    steps.insert(after, step);
+    setting
+}
+
+fn reads_now(setting: &Setting, who: &str) {
+    let at = setting.plan.treatments[0].steps[0].target.clone();
+    let read = StoreRead {
+        at,
+        version: "2".to_owned(),
+        aliases: vec![who.to_owned()],
+        time: offkey::clock::now().to_string(),
+    };
+    setting.world.lock().expect("lock").reads.push(read);
+}
+
+#[test]
+fn row_09_the_old_value_ends_only_after_its_consumers_have_read_the_new_one() {
+    let setting = waiting_for_shop(true, "1h");
+    reads_now(&setting, "approle/shop");
+    let early = offkey::clock::now();
+    while offkey::clock::now().as_second() <= early.as_second() {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let first = setting.apply().expect("nobody dies");
+    let why = told(&setting, &first);
+    assert!(why.contains("not yet") && why.contains("approle/shop did not read"), "an old read counts not: {why}");
+    assert!(accepts(&setting, &old(&setting)), "both values work meanwhile");
+    reads_now(&setting, "approle/other");
+    assert!(!setting.apply().expect("nobody dies").is_done(&setting.plan.treatments[0]), "somebody else read it");
+    reads_now(&setting, "approle/shop");
+    let execution = setting.converge();
+    setting.judge(&execution, false);
+}
+
+#[test]
+fn row_09_a_consumer_that_never_reads_is_named_and_keeps_the_old_value_alive_only_where_that_helps() {
+    let two = waiting_for_shop(true, "0s");
+    let execution = two.apply().expect("nobody dies");
+    let why = told(&two, &execution);
+    assert!(why.contains("needs a person") && why.contains("--let-go c1"), "{why}");
+    assert!(accepts(&two, &old(&two)), "ending it would stop the consumer");
+    let one_slot = waiting_for_shop(false, "0s");
+    let execution = one_slot.converge();
+    assert!(execution.is_done(&one_slot.plan.treatments[0]), "{}", told(&one_slot, &execution));
+    let (_, receipt) = &execution.steps["c1.99"];
+    assert_eq!(receipt.facts["did not read the new value in time"], "approle/shop");
 }
 
 #[test]

@@ -113,3 +113,36 @@ fn a_waiver_that_ended_or_fits_nothing_is_never_silent() {
     assert!(told(&shown).contains("its waiver over ended on 2020-01-01"), "{}", told(&shown));
     assert!(told(&shown).contains("the waiver astray of bob fits nothing"), "{}", told(&shown));
 }
+
+#[test]
+fn a_hook_runs_after_the_promotion_and_is_told_targets_and_no_value() {
+    let office = Office::open();
+    let (script, trace) = (office.path("restart.sh"), office.path("restarted"));
+    let body = format!("#!/bin/sh\nenv > '{}'\ngrep -q \"$1\" '{}'\n", trace.display(), trace.display());
+    fs::write(&script, body).expect("written");
+    let hook = |argument: &str| {
+        format!(
+            "[[policy.hook]]\nname = \"restart the shop\"\ntargets = [\"keyring:role:shop\"]\nexec = [\"sh\", \"{}\", \"{argument}\"]\n",
+            script.display()
+        )
+    };
+    let config = fs::read_to_string(office.path("offkey.toml")).expect("readable");
+    fs::write(office.path("offkey.toml"), format!("{config}\n{}", hook("no such line"))).expect("written");
+    let digest = office.sweep();
+    let failed = office.apply(&digest);
+    assert_eq!(failed.status.code(), Some(11), "{}", told(&failed));
+    assert!(told(&failed).contains("the hook restart the shop failed"), "{}", told(&failed));
+    let shop = office.stores()["shop.env"].clone();
+    assert!(!shop.contains(text(&office.old["shop"])), "it ran after the promotion");
+    let environment = fs::read_to_string(&trace).expect("the hook ran");
+    assert!(environment.contains("keyring:role:shop"), "{environment}");
+    for value in office.old.values().map(text) {
+        assert!(!environment.contains(value), "a value reached the hook");
+    }
+    assert!(!environment.contains("OFFKEY_HOME"), "our own environment reached the hook");
+    // The plan names the command: another one is another plan.
+    fs::write(&script, "exit 0\n").expect("written");
+    let resumed = office.offkey(&["resume", "--case", "case"], None);
+    assert_eq!(resumed.status.code(), Some(0), "{}", told(&resumed));
+    assert_eq!(office.confirm().status.code(), Some(0));
+}

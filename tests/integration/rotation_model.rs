@@ -23,7 +23,7 @@ use offkey::provider::{Owned, Provider, ProviderStep, Subject};
 use offkey::rotation::{Execution, Journal, Patience, State, Systems, execute_with};
 use offkey::secret::{Fingerprint, Fingerprinter, SecretValue};
 use offkey::source::Coverage;
-use offkey::store::{Held, Holding, Store, StoreStep, Supply};
+use offkey::store::{Held, Holding, Store, StoreRead, StoreStep, Supply};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -101,6 +101,8 @@ pub(crate) struct World {
     pub(crate) rejected: BTreeMap<String, usize>,
     /// The journal's folder, when each effect is to look for its intent there.
     pub(crate) journal: Option<PathBuf>,
+    /// What the store's own records say about reads.
+    pub(crate) reads: Vec<StoreRead>,
 }
 
 impl World {
@@ -511,6 +513,9 @@ impl Store for ModelStore {
         _: &'a mut (dyn FnMut(Held) -> ControlFlow<()> + Send),
     ) -> Pending<'a, Result<Coverage>> {
         Box::pin(async { Ok(Coverage::default()) })
+    }
+    fn reads<'a>(&'a self) -> Pending<'a, Result<(Vec<StoreRead>, Coverage)>> {
+        Box::pin(async { Ok((self.0.lock().expect("lock").reads.clone(), Coverage::default())) })
     }
     fn read<'a>(&'a self, at: &'a Target, slot: &'a Slot) -> Pending<'a, Result<Option<SecretValue>, ActionError>> {
         Box::pin(async move {
