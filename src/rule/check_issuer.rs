@@ -8,7 +8,8 @@ use super::issuer::{About, Answer, Call, Issuer, Table, filters, names};
 const TABLES: &[&str] = &["provider", "rule", "issuer", "validate", "issue", "revoke"];
 
 /// Filters of templates.
-const FILTERS: &[&str] = &["sha256", "sha512", "last4", "last6", "last8", "first8", "first16", "part2", "dash3"];
+const FILTERS: &[&str] =
+    &["sha256", "sha512", "last4", "last6", "last8", "first8", "first16", "part2", "dash3", "json"];
 
 /// Which list of tables is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,6 +108,12 @@ fn of_table<'t>(
     wrong(!table.source.starts_with("https://"), "source is not an address".to_owned());
     wrong(table.steps.is_empty(), "has no step".to_owned());
     wrong((kind == Kind::Validate) == table.retry.is_some(), "retry belongs to [issue] and [revoke] only".to_owned());
+    wrong(kind != Kind::Validate && !table.learn.is_empty(), "learn belongs to [validate] only".to_owned());
+    let public = ["{{secret|part2}}", "{{secret|dash3}}"];
+    wrong(
+        table.learn.values().any(|template| !public.contains(&template.as_str())),
+        "only a public part of the value may be learned: {{secret|part2}}, {{secret|dash3}}".to_owned(),
+    );
     wrong(kind != Kind::Issue && !table.discard.is_empty(), "discard belongs to [issue] only".to_owned());
     for rule in &table.rules {
         wrong(!issuer.rule.iter().any(|known| known.id == *rule), format!("there is no rule {rule} in this file"));

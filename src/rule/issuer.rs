@@ -93,6 +93,9 @@ pub struct Table {
     pub unsure: bool,
     /// Page where the calls are documented.
     pub source: String,
+    /// Facts that the value itself tells: its public parts. Only for `[validate]`.
+    #[serde(default)]
+    pub learn: BTreeMap<String, String>,
     /// Whether the steps may be repeated when nobody knows whether they were done. Not for `[validate]`, which only looks.
     pub retry: Option<Repeat>,
     /// What people should know about the effect: `the owner is told by e-mail`.

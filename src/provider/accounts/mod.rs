@@ -156,6 +156,10 @@ impl Provider for Accounts {
         at.locator.starts_with("account:")
     }
 
+    fn overlaps(&self, _: &Target) -> bool {
+        self.server.overlaps()
+    }
+
     fn recognise<'a>(&'a self, subject: &'a Subject, value: &'a SecretValue) -> Pending<'a, Result<Option<Target>>> {
         Box::pin(async move {
             self.find(subject, value).await.map_err(|failure| {

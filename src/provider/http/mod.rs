@@ -173,10 +173,20 @@ impl HttpIssuer {
             .collect();
         needed.sort_unstable();
         needed.dedup();
+        let mut known = facts.clone();
+        if let Some(table) = Issuer::fitting(&self.issuer.validate, rule, value.expose()) {
+            let mut names = Names::default();
+            names.set("secret", value.clone());
+            for (name, template) in &table.learn {
+                if let Ok(public) = names.fill(template, Place::Plain) {
+                    known.insert(name.clone(), public.to_string());
+                }
+            }
+        }
         let plain =
             |fact: &str| fact.len() <= 200 && fact.bytes().all(|b| b.is_ascii_alphanumeric() || b"._@+-".contains(&b));
         for name in needed {
-            if let Some(fact) = facts.get(name).map(|fact| fact.trim()).filter(|fact| plain(fact)) {
+            if let Some(fact) = known.get(name).map(|fact| fact.trim()).filter(|fact| plain(fact)) {
                 locator.push_str(&format!(";{name}={fact}"));
             }
         }
@@ -344,6 +354,11 @@ impl Provider for HttpIssuer {
         // Lists of a person's tokens need rights that the described calls do not have: values lead here, not names.
         let coverage = Coverage::new(format!("provider {}", self.name), "http");
         Box::pin(async move { Ok((Vec::new(), coverage)) })
+    }
+
+    fn issuable(&self, at: &Target) -> bool {
+        let has = |list| Spot::of(at).is_some_and(|spot| Issuer::table(list, spot.rule).is_some());
+        has(&self.issuer.issue) && has(&self.issuer.revoke)
     }
 
     fn action<'a>(&'a self, at: &'a Target, step: ProviderStep) -> Option<Box<dyn Action + 'a>> {

@@ -44,6 +44,11 @@ impl Names {
             let filtered = filtered(plain, filter.trim())?;
             text.push_str(before);
             match place {
+                // A part of an answer that is JSON already: a list of scopes.
+                Place::Json if filter.trim() == "json" => {
+                    serde_json::from_str::<serde_json::Value>(&filtered).map_err(|_| format!("{name} is not JSON"))?;
+                    text.push_str(&filtered);
+                }
                 Place::Plain => text.push_str(&filtered),
                 Place::Json => {
                     let quoted = Zeroizing::new(serde_json::Value::from(filtered.as_str()).to_string());
@@ -80,7 +85,7 @@ fn filtered(text: &str, filter: &str) -> Result<Zeroizing<String>, String> {
     let hex = |bytes: &[u8]| data_encoding::HEXLOWER.encode(bytes);
     let count = text.chars().count();
     Ok(Zeroizing::new(match filter {
-        "" => text.to_owned(),
+        "" | "json" => text.to_owned(),
         "sha256" => hex(&Sha256::digest(text)),
         "sha512" => hex(&Sha512::digest(text)),
         "last4" => text.chars().skip(count.saturating_sub(4)).collect(),

@@ -291,6 +291,94 @@ fn a_kept_value_is_recognised_by_its_shape_and_a_guess_only_by_being_accepted() 
     assert_eq!(server.faults(), Vec::<String>::new());
 }
 
+/// Values in memory, with one place to stage into.
+struct Shelf {
+    found: HashMap<offkey::secret::Fingerprint, SecretValue>,
+    staged: std::sync::Mutex<Option<SecretValue>>,
+}
+
+impl offkey::action::Values for Shelf {
+    fn read<'a>(
+        &'a self,
+        value: &'a ValueRef,
+    ) -> offkey::action::Pending<'a, Result<Option<SecretValue>, ActionError>> {
+        Box::pin(async move {
+            if value.at.system == ValueRef::FOUND {
+                return Ok(value.at.locator.parse().ok().and_then(|print| self.found.get(&print).cloned()));
+            }
+            Ok(self.staged.lock().expect("no panic").clone())
+        })
+    }
+
+    fn stage<'a>(
+        &'a self,
+        _: &'a ValueRef,
+        value: &'a SecretValue,
+    ) -> offkey::action::Pending<'a, Result<(), ActionError>> {
+        *self.staged.lock().expect("no panic") = Some(value.clone());
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[test]
+fn a_new_key_is_issued_with_the_scopes_of_the_old_one_and_an_orphan_is_removed_first() {
+    let file = File::read("sendgrid");
+    let old = file.value(&file.case[0]);
+    let new = offkey::rule::expand("SG.<<an:22>>.<<an:43>>", "the new one", None).expect("expands");
+    let (id, new_id) = (old.split('.').nth(1).expect("id"), new.split('.').nth(1).expect("id"));
+    let op = "offkey-00000000-0000-0000-0000-000000000001";
+    let call = |sent: &str, carries: &[&str], status, answer: String| Played {
+        sent: sent.to_owned(),
+        carries: carries.iter().map(|line| (*line).to_owned()).collect(),
+        answer: Answer::With(status, "", answer),
+    };
+    let create = format!("body: {{\"name\":\"{op}\",\"scopes\":[\"mail.send\"]}}");
+    let listed = format!(
+        "{{\"result\":[{{\"name\":\"x\",\"api_key_id\":\"k0\"}},{{\"name\":\"{op}\",\"api_key_id\":\"k1\"}}]}}"
+    );
+    let scopes = "{\"name\":\"ci\",\"scopes\":[\"mail.send\"]}".to_owned();
+    let made = format!("{{\"api_key\":\"{new}\",\"api_key_id\":\"{new_id}\",\"name\":\"{op}\"}}");
+    let script = vec![
+        // An earlier call made a key whose value was lost.
+        call("GET /v3/api_keys", &[], 200, listed),
+        call("DELETE /v3/api_keys/k1", &[], 204, String::new()),
+        call(&format!("GET /v3/api_keys/{id}"), &[], 200, scopes),
+        call("POST /v3/api_keys", &[&create], 201, made),
+        call("GET /v3/scopes", &[&format!("authorization: Bearer {new}")], 200, "{\"scopes\":[]}".to_owned()),
+        // Taken back: found by its name, removed.
+        call(
+            "GET /v3/api_keys",
+            &[],
+            200,
+            format!("{{\"result\":[{{\"name\":\"{op}\",\"api_key_id\":\"{new_id}\"}}]}}"),
+        ),
+        call(&format!("DELETE /v3/api_keys/{new_id}"), &[], 204, String::new()),
+    ];
+    let server = Replay::start(script, vec![old.clone(), new.clone()]);
+    let issuer = file.issuer(&server, PATIENT);
+    let subject = Subject { rule: "sendgrid-api-key".to_owned(), ..Subject::default() };
+    let at = wait(issuer.recognise(&subject, &SecretValue::new(old.as_str()))).expect("answers").expect("ours");
+    assert!(at.locator.ends_with(&format!(";key-id={id}")), "{}", at.locator);
+    assert!(issuer.issuable(&at));
+    let shelf = Shelf { found: HashMap::new(), staged: std::sync::Mutex::new(None) };
+    let cx = Context { op: uuid::Uuid::from_u128(1), values: &shelf, deadline: PATIENT * 2 };
+    let place = offkey::action::Target { system: "files".to_owned(), locator: ".env#KEY".to_owned() };
+    let into = ValueRef { at: place, slot: offkey::action::Slot::Staged(cx.op) };
+    let issue = issuer.action(&at, ProviderStep::Issue { into: into.clone() }).expect("offered");
+    assert_eq!(issue.retry(), Retry::ReadFirst);
+    assert_eq!(wait(issue.observe(&cx)), Ok(Observed::NotDone));
+    let receipt = wait(issue.apply(&cx)).expect("issued");
+    assert_eq!(
+        (receipt.facts["id"].as_str(), receipt.facts["left by an interrupted call"].as_str()),
+        (new_id, "removed")
+    );
+    assert!(matches!(wait(issue.observe(&cx)), Ok(Observed::Done(_))));
+    assert!(wait(issue.apply(&cx)).is_ok(), "what is staged is not made twice");
+    wait(issuer.action(&at, ProviderStep::Test { new: into }).expect("offered").apply(&cx)).expect("it works");
+    wait(issue.undo(&cx)).expect("taken back");
+    assert_eq!(server.faults(), Vec::<String>::new());
+}
+
 #[test]
 fn what_is_missing_is_named_before_anything_is_sent() {
     let settings = |issuer: &str| HttpIssuerSettings {
