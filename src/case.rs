@@ -46,6 +46,9 @@ pub struct Request {
     pub typed: Vec<PathBuf>,
     /// `--as`, if it was given.
     pub take_for: Option<String>,
+    /// `--map`, if it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<String>,
     /// Whether history was read.
     pub history: bool,
     /// Whether work trees were read.

@@ -130,11 +130,17 @@ pub(super) enum ScanFormat {
 #[derive(Clone, Debug, Args)]
 pub(super) struct SourceArgs {
     /// Repositories, folders, exports or files.
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present = "repos_from")]
     pub(super) paths: Vec<PathBuf>,
+    /// Also read the clones that this file names, one path a line.
+    #[arg(long, value_name = "FILE")]
+    pub(super) repos_from: Option<PathBuf>,
     /// Take the paths for this format instead of looking (see docs/sources.md).
     #[arg(long = "as", value_name = "FORMAT")]
     pub(super) take_for: Option<String>,
+    /// Read lists of records (JSON, JSON lines, CSV, XML) by these fields: text=body,author=user.login,time=created_at.
+    #[arg(long, value_name = "FIELDS", conflicts_with = "take_for")]
+    pub(super) map: Option<String>,
     /// Do not read the history of repositories.
     #[arg(long)]
     pub(super) no_history: bool,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::args::{ApplyArgs, ApproveArgs, CaseArgs, ConfirmArgs, ReportArgs, ReportFormat, ResumeArgs, SweepArgs};
 use super::exit::Exit;
+use super::scan;
 use super::ui::Ui;
 use crate::audit;
 use crate::config::Home;
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::plan::{Plan, Step, Treatment};
 use crate::report::{self, CaseView};
 use crate::rotation::{Execution, State};
-use crate::source::{Coverage, OpenOptions, Progress};
+use crate::source::{Coverage, Progress};
 use crate::sweep::{self, Ask};
 
 /// `offkey sweep`
@@ -23,15 +24,8 @@ pub(super) fn sweep(args: &SweepArgs, home: &Home, ui: Ui) -> Result<Exit> {
         identity: args.identity.clone(),
         config: args.config.clone(),
         case: args.case.clone(),
-        paths: args.source.paths.clone(),
-        open: OpenOptions {
-            take_for: args.source.take_for.clone(),
-            history: !args.source.no_history,
-            work_tree: !args.source.no_work_tree,
-            max_file_size: args.source.max_file_size,
-            threads: args.source.threads,
-            ..OpenOptions::default()
-        },
+        paths: scan::paths(&args.source)?,
+        open: scan::options(&args.source),
         rules: super::rules::with(&args.source.rules, ui)?,
         reports: args.source.findings.clone(),
     };

@@ -1,7 +1,7 @@
 //! `offkey scan`: sources × rules and needles → findings, on standard output.
 
 use std::io::{BufWriter, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -55,24 +55,40 @@ pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
 
 /// Reads the reports of other scanners.
 pub(super) fn reports(args: &SourceArgs) -> Result<Vec<Report>> {
-    args.findings.iter().map(|file| Report::read(file, &args.paths)).collect()
+    let paths = paths(args)?;
+    args.findings.iter().map(|file| Report::read(file, &paths)).collect()
 }
 
 /// Opens every path as what it is.
 pub(super) fn open(args: &SourceArgs) -> Result<Vec<Box<dyn Source>>> {
-    let options = OpenOptions {
-        take_for: args.take_for.clone(),
+    let options = options(args);
+    let mut sources = Vec::new();
+    for path in paths(args)? {
+        sources.extend(source::open(&path, &options)?);
+    }
+    Ok(sources)
+}
+
+/// How the paths are opened.
+pub(super) fn options(args: &SourceArgs) -> OpenOptions {
+    OpenOptions {
+        take_for: args.take_for.clone().or_else(|| args.map.as_ref().map(|_| "map".to_owned())),
         history: !args.no_history,
         work_tree: !args.no_work_tree,
         max_file_size: args.max_file_size,
         threads: args.threads,
+        map: args.map.clone(),
         ..OpenOptions::default()
-    };
-    let mut sources = Vec::new();
-    for path in &args.paths {
-        sources.extend(source::open(path, &options)?);
     }
-    Ok(sources)
+}
+
+/// The paths that were typed, and those of the list of repositories.
+pub(super) fn paths(args: &SourceArgs) -> Result<Vec<PathBuf>> {
+    let mut paths = args.paths.clone();
+    if let Some(list) = &args.repos_from {
+        paths.extend(source::listed(list)?);
+    }
+    Ok(paths)
 }
 
 /// One value a line; from a file or from standard input, never from the command line.

@@ -160,7 +160,10 @@ impl<'a> Walk<'a> {
             } else if rules.as_ref().is_some_and(|rules| rules.excludes(&path, kind.is_dir())) {
                 share.skip(path.display().to_string(), "excluded by .gitignore");
             } else if kind.is_dir() && entry.file_name() == ".git" {
-                share.skip(path.display().to_string(), "git's own folder, read as history");
+                let own = folder == self.files.root || !self.files.root.join(".git").exists();
+                // Clones in a folder are read as such; one inside of another repository is not looked for.
+                let why = if own { "git's own folder, read as history" } else { "a repository inside of another one" };
+                share.skip(path.display().to_string(), why);
             } else if kind.is_dir() {
                 let rules = rules.clone();
                 scope.spawn(move |scope| self.folder(scope, path, rules));

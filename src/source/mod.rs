@@ -6,6 +6,7 @@
 
 mod archive;
 mod bundle;
+mod clones;
 mod content;
 mod coverage;
 mod export;
@@ -23,6 +24,7 @@ mod windows;
 
 pub mod slack;
 
+pub use clones::listed;
 pub use coverage::{Coverage, Gap, GapKind};
 pub use history::{CommitPeople, Introduction};
 pub use item::{Container, ContainerKind, Evidence, Item, ItemKind, Kin, PersonRef, Via};

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::files::Files;
 use super::git::{self, GitHistory};
 use super::slack;
-use super::{Source, export};
+use super::{Source, clones, export};
 use crate::error::{Error, Result};
 
 /// How a path is opened.
@@ -45,8 +45,13 @@ impl Default for OpenOptions {
 pub type Recogniser = fn(&Path, &OpenOptions) -> Result<Option<Vec<Box<dyn Source>>>>;
 
 /// Every format, one line each, the most specific first; plain files take what nobody else wants.
-const RECOGNISERS: &[(&str, Recogniser)] =
-    &[("git", repository), ("slack-export", slack::recognise), ("export", export::recognise), ("files", tree)];
+const RECOGNISERS: &[(&str, Recogniser)] = &[
+    ("git", repository),
+    ("clones", clones::recognise),
+    ("slack-export", slack::recognise),
+    ("export", export::recognise),
+    ("files", tree),
+];
 
 /// Names of the formats that a path can be taken for.
 pub fn formats() -> Vec<&'static str> {
@@ -89,6 +94,7 @@ fn repository(path: &Path, options: &OpenOptions) -> Result<Option<Vec<Box<dyn S
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     if options.history {
         sources.push(Box::new(GitHistory::new(path)));
+        sources.extend(clones::submodules(path, options));
     }
     let has_tree = path.join(".git").exists();
     if options.work_tree && has_tree {

@@ -149,6 +149,7 @@ fn request(ask: &Ask, identity: identity::Identity) -> Result<Request> {
         paths: ask.paths.iter().map(|path| absolute(path)).collect::<Result<_>>()?,
         typed: ask.paths.clone(),
         take_for: ask.open.take_for.clone(),
+        map: ask.open.map.clone(),
         history: ask.open.history,
         work_tree: ask.open.work_tree,
         config: absolute(&ask.config)?,

@@ -44,6 +44,7 @@ pub(super) fn found(
 fn sources(request: &Request) -> Result<Vec<Box<dyn Source>>> {
     let options = OpenOptions {
         take_for: request.take_for.clone(),
+        map: request.map.clone(),
         history: request.history,
         work_tree: request.work_tree,
         ..OpenOptions::default()

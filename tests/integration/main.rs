@@ -34,6 +34,7 @@ mod postgres;
 mod reports;
 mod resume;
 mod rotation_model;
+mod sources;
 #[cfg(any(feature = "issuers", feature = "postgres"))]
 mod steps;
 mod surprises;

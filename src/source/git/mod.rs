@@ -33,3 +33,8 @@ fn hex(name: &[u8]) -> String {
 pub fn is_repository(path: &std::path::Path) -> bool {
     database::git_dir(path).is_some()
 }
+
+/// The git folder of a path, if it is a repository.
+pub(super) fn folder_of(path: &std::path::Path) -> Option<std::path::PathBuf> {
+    database::git_dir(path)
+}

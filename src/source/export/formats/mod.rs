@@ -16,6 +16,7 @@ mod jira_csv;
 mod jira_json;
 mod jira_rss;
 mod jira_xml;
+mod json_enumerator;
 mod mail;
 mod map;
 mod mattermost;
@@ -65,6 +66,7 @@ pub(super) const ALL: &[&Format] = &[
     &issues::BUGZILLA,
     &vault::FORMAT,
     &whatsapp::FORMAT,
+    &json_enumerator::FORMAT,
     &mail::FORMAT,
     &map::FORMAT,
 ];
