@@ -25,9 +25,10 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "src", "detect", "generic")
-PARAMETERS = dict(objective="binary", learning_rate=0.06, num_leaves=15, min_data_in_leaf=20, feature_fraction=0.3,
+PARAMETERS = dict(objective="binary", extra_trees=True, learning_rate=0.09, num_leaves=15, min_data_in_leaf=20, feature_fraction=0.3,
                   bagging_fraction=0.8, bagging_freq=1, lambda_l2=8.0, max_bin=63, verbose=-1, seed=7, num_threads=2)
 FOLDS = 5
+TREES = 450
 
 
 def sites(offkey, folders, cwd):
@@ -160,7 +161,7 @@ def main():
     ap.add_argument("--data", required=True)
     ap.add_argument("--ordinary", nargs="*", default=[])
     ap.add_argument("--weight", type=float, default=0.3, help="weight of a site of an ordinary folder")
-    ap.add_argument("--trees", type=int, default=260)
+    ap.add_argument("--trees", type=int, default=TREES)
     ap.add_argument("--triples", action="store_true", help="make trigrams.txt first; build offkey again, then train")
     a = ap.parse_args()
     spec = importlib.util.spec_from_file_location("score", a.scorer)

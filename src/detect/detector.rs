@@ -95,31 +95,79 @@ impl Detector {
         let mut found: Vec<Match> = carried.finds.iter().map(Find::place).collect();
         self.needles.search(bytes, &mut found);
         if !found.is_empty() {
-            self.weigh(&mut found);
-            found.iter_mut().filter(|m| &*m.kind == "hash").for_each(|m| prior::quoted_hash(m, bytes));
-            if path_hint.is_some_and(prior::keeper) {
-                found.iter_mut().for_each(prior::raise);
-            }
+            self.settle(&mut found, bytes, path_hint, &mut |_, _| ());
             found.retain(|found| found.confidence >= self.options.min_confidence);
             out.append(&mut best_of_each_place(found));
         }
     }
 
-    /// Where a rule and a reader see the same value and the value has no shape of its own (a password in a URL, in a
-    /// command), the ranker's judgement of value and surroundings counts, under the rule's name.
-    fn weigh(&self, found: &mut [Match]) {
+    /// What the surroundings and the name of the file say about the matches of a document.
+    fn settle(
+        &self,
+        found: &mut [Match],
+        bytes: &[u8],
+        path_hint: Option<&str>,
+        visit: &mut dyn FnMut(&Match, generic::Features),
+    ) {
+        let keeper = path_hint.is_some_and(prior::keeper);
+        self.weigh(found, bytes, keeper, visit);
+        found.iter_mut().filter(|m| &*m.kind == "hash").for_each(|m| prior::quoted_hash(m, bytes));
+        if keeper {
+            found.iter_mut().for_each(prior::raise);
+        }
+    }
+
+    /// Where a rule finds a value without a shape of its own (a password in a URL, in a command), the ranker's judgement of
+    /// value and surroundings counts, under the rule's name. `visit` sees what only a rule found, with its numbers.
+    fn weigh(&self, found: &mut [Match], bytes: &[u8], keeper: bool, visit: &mut dyn FnMut(&Match, generic::Features)) {
         let ranked: Vec<(Range<usize>, f32)> =
             found.iter().filter(|m| m.notes.contains(&generic::NOTE)).map(|m| (m.span.clone(), m.confidence)).collect();
-        if ranked.is_empty() {
-            return;
-        }
         for found in found.iter_mut().filter(|m| !m.notes.contains(&generic::NOTE) && shapeless(m)) {
+            let site = generic::Site::of_rule(found.span.clone());
+            if let Some(why) = generic::impossible(&site, bytes) {
+                found.confidence *= 0.1;
+                found.notes.push(why);
+                continue;
+            }
+            // A file that is made for credentials needs no second opinion.
+            if keeper {
+                continue;
+            }
+            found.notes.push("weighed-by-ranker");
             let overlaps =
                 |(span, _): &&(Range<usize>, f32)| span.start < found.span.end && found.span.start < span.end;
-            let Some(best) = ranked.iter().filter(overlaps).map(|(_, p)| *p).max_by(f32::total_cmp) else { continue };
-            found.confidence = best;
-            found.notes.push("weighed-by-ranker");
+            let best = ranked.iter().filter(overlaps).map(|(_, p)| *p).max_by(f32::total_cmp);
+            let features = best.is_none().then(|| generic::Features::of(bytes, &site));
+            let said = match &features {
+                Some(features) => generic::Ranker::get().probability(&features.values),
+                None => best.unwrap_or_default(),
+            };
+            // The grammar of a command or a file says as much as the value; that of a URL says nothing.
+            let grammar = &*found.kind == "password" && !found.rule.starts_with("url-");
+            found.confidence = if grammar { said.max(0.4 * found.confidence + 0.6 * said) } else { said };
+            if let Some(features) = features {
+                visit(found, features);
+            }
         }
+    }
+
+    /// Everything that the rules and readers see in a document, whatever its confidence; see [`Self::explain`].
+    pub(super) fn everything(
+        &self,
+        bytes: &[u8],
+        path_hint: Option<&str>,
+        visit: &mut dyn FnMut(Match, Option<&'static str>, Option<generic::Features>),
+    ) {
+        self.sites(bytes, visit);
+        let carried = engine::whole(&self.prefilter, self, bytes);
+        let mut found: Vec<Match> = carried.finds.iter().map(Find::place).collect();
+        let mut seen: Vec<(Range<usize>, Arc<str>)> = Vec::new();
+        self.settle(&mut found, bytes, path_hint, &mut |found, features| {
+            seen.push((found.span.clone(), Arc::clone(&found.rule)));
+            visit(found.clone(), None, Some(features));
+        });
+        found.retain(|m| !m.notes.contains(&generic::NOTE) && !seen.contains(&(m.span.clone(), Arc::clone(&m.rule))));
+        best_of_each_place(found).into_iter().for_each(|found| visit(found, None, None));
     }
 
     /// The generic reader that a route number stands for.
@@ -162,12 +210,8 @@ impl Detector {
         });
     }
 
-    /// Everything the generic readers see in a document, kept or not; see [`Self::explain`].
-    pub(super) fn sites(
-        &self,
-        bytes: &[u8],
-        visit: &mut dyn FnMut(Match, Option<&'static str>, Option<generic::Features>),
-    ) {
+    /// Everything the generic readers see in a document, kept or not.
+    fn sites(&self, bytes: &[u8], visit: &mut dyn FnMut(Match, Option<&'static str>, Option<generic::Features>)) {
         self.prefilter.occurrences(bytes, 0..bytes.len(), &mut |one| {
             let keyword = &self.prefilter.keywords[usize::from(one.keyword)];
             for (route, reader) in keyword.routes.iter().filter_map(|route| Some((*route, self.reader(*route)?))) {
@@ -204,7 +248,7 @@ impl Detector {
         }
         let opinion = match rule.shape {
             Shape::Near { .. } => filter::generic(secret),
-            Shape::Pattern(_) | Shape::Reader => filter::shaped(secret),
+            Shape::Pattern(_) | Shape::Reader => filter::shaped(secret, &rule.kind),
         };
         let mut confidence = rule.confidence.probability();
         let mut notes = opinion.notes;
@@ -264,7 +308,7 @@ impl Routes for Detector {
 
 /// Kinds whose values are chosen by people.
 fn shapeless(found: &Match) -> bool {
-    matches!(&*found.kind, "password" | "connection-string")
+    matches!(&*found.kind, "password" | "connection-string") && !found.rule.starts_with("needle:")
 }
 
 /// Of matches with the same or an overlapping secret the most confident one is kept; a needle beats all.

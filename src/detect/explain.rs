@@ -18,14 +18,10 @@ impl Detector {
     /// Everything that was looked at in a document, kept or not, in order of its place.
     pub fn explain(&self, bytes: &[u8], path_hint: Option<&str>) -> Vec<Explained> {
         let mut all = Vec::new();
-        self.sites(bytes, &mut |found, dropped, features| {
+        self.everything(bytes, path_hint, &mut |found, dropped, features| {
             let named = |f: Features| Features::names().iter().copied().zip(f.values).collect();
             all.push(Explained { found, dropped, features: features.map(named).unwrap_or_default() });
         });
-        let mut patterns = Vec::new();
-        self.scan(bytes, path_hint, &mut patterns);
-        patterns.retain(|found| !found.rule.starts_with("generic-"));
-        all.extend(patterns.into_iter().map(|found| Explained { found, dropped: None, features: Vec::new() }));
         all.sort_by_key(|explained| explained.found.span.start);
         all
     }

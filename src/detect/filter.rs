@@ -35,17 +35,19 @@ pub(super) struct Opinion {
 }
 
 /// Judges a value that a provider's rule found; its shape speaks for it already.
-pub(super) fn shaped(value: &[u8]) -> Opinion {
+pub(super) fn shaped(value: &[u8], kind: &str) -> Opinion {
     let mut opinion = Opinion { factor: 1.0, notes: Vec::new() };
-    opinion.lower(placeholder(value), 0.3, "placeholder");
+    // A key has a comment, and its body is long enough to hold any short word by chance.
+    opinion.lower(kind != "private-key" && placeholder(value), 0.3, "placeholder");
     opinion.lower(repetitive(value), 0.3, "repetitive");
     opinion.lower(sequence(value), 0.7, "sequence");
+    opinion.lower(locked(value), 0.5, "needs-a-passphrase");
     opinion
 }
 
 /// Judges a value that stands in an assignment with a telling name and has no shape of its own.
 pub(super) fn generic(value: &[u8]) -> Opinion {
-    let mut opinion = shaped(value);
+    let mut opinion = shaped(value, "");
     opinion.lower(reference(value), 0.05, "reference");
     opinion.lower(value.iter().all(u8::is_ascii_lowercase) && value.len() < 24, 0.5, "plain-word");
     opinion.lower(entropy(value) < 2.2, 0.5, "low-entropy");
@@ -77,6 +79,26 @@ fn reference(value: &[u8]) -> bool {
     starts.iter().any(|start| value.starts_with(start))
         || value.windows(2).any(|pair| pair == b"()" || pair == b"${" || pair == b"{{")
         || (value.contains(&b'(') && value.contains(&b')'))
+}
+
+/// Somebody typed the alphabet: the letters, whatever stands between them, climb by one ten times.
+pub(super) fn alphabet(value: &[u8]) -> bool {
+    let (mut length, mut last) = (0, 0);
+    value.len() >= 16
+        && value.iter().filter(|b| b.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).any(|b| {
+            length = if b == last + 1 { length + 1 } else { 0 };
+            last = b;
+            length >= 9
+        })
+}
+
+/// A private key that is of no use without its passphrase: PKCS#8, the older headers of PEM, PuTTY, and OpenSSH, whose body
+/// names the cipher (`aes256-ctr`, `bcrypt`) in base64.
+fn locked(value: &[u8]) -> bool {
+    let head = &value[..value.len().min(400)];
+    let has = |word: &[u8]| memchr::memmem::find(head, word).is_some();
+    let armour = has(b"PRIVATE KEY-----") && (has(b"ENCRYPTED") || has(b"b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni"));
+    armour || has(b"PuTTY-User-Key-File") && has(b"Encryption: aes")
 }
 
 /// Few different characters, or one long run.
@@ -126,9 +148,9 @@ mod tests {
 
     #[test]
     fn digits_in_order_weigh_less_than_a_run_of_one_character() {
-        assert_eq!(shaped(b"ab1234567890cdefgh").notes, ["sequence"]);
-        assert_eq!(shaped(b"aaaaaaaaaaaaaaaaaa").notes, ["repetitive"]);
-        assert!(shaped(b"ab1234567890cdefgh").factor > shaped(b"aaaaaaaaaaaaaaaaaa").factor);
+        assert_eq!(shaped(b"ab1234567890cdefgh", "token").notes, ["sequence"]);
+        assert_eq!(shaped(b"aaaaaaaaaaaaaaaaaa", "token").notes, ["repetitive"]);
+        assert!(shaped(b"ab1234567890cdefgh", "token").factor > shaped(b"aaaaaaaaaaaaaaaaaa", "token").factor);
     }
 
     #[test]

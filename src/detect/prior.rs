@@ -55,7 +55,7 @@ const KEEPERS: &[&str] = &[
 ];
 
 /// Odds of a match in such a file against the same match elsewhere.
-const KEEPER_ODDS: f32 = 8.0;
+const KEEPER_ODDS: f32 = 16.0;
 
 /// Whether a path names a file that is made to hold credentials.
 pub(super) fn keeper(path: &str) -> bool {
@@ -76,12 +76,23 @@ pub(super) fn raise(found: &mut Match) {
 pub(super) fn quoted_hash(found: &mut Match, bytes: &[u8]) {
     let before = found.span.start.checked_sub(1).map(|at| bytes[at]);
     let after = bytes.get(found.span.end);
+    if row_of_a_dump(bytes, found.span.start) {
+        return;
+    }
     if before.is_some_and(|b| matches!(b, b'"' | b'\'' | b'`' | b' ' | b'>'))
         || after.is_some_and(|b| matches!(b, b'"' | b'\'' | b'`'))
     {
         found.confidence *= 0.5;
         found.notes.push("hash-in-a-text");
     }
+}
+
+/// Whether a value stands in a row of a database dump: `(1, 'bob', '…', 0),`.
+fn row_of_a_dump(bytes: &[u8], at: usize) -> bool {
+    let line = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
+    let before = bytes[line.max(at.saturating_sub(2000))..at].trim_ascii_start();
+    let insert = before.len() > 11 && before[..11].eq_ignore_ascii_case(b"INSERT INTO");
+    (before.starts_with(b"(") || insert) && before.contains(&b',') && before.ends_with(b"'")
 }
 
 #[cfg(test)]

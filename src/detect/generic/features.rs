@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::words::{IN_LINE, IN_NAME, IN_VALUE, WEAK, has, naturalness};
+use super::words::{IN_LINE, IN_NAME, IN_VALUE, REFUSED, WEAK, has, naturalness};
 use super::{Kind, Operator, Quote, Site, shapes};
 use crate::rule::check::entropy;
 
@@ -162,6 +162,7 @@ impl Features {
         self.flag("weak", WEAK.iter().any(|word| word.as_bytes() == lower));
         self.flag("word-and-digits", ends_in_digits(value));
         self.flags("value", IN_VALUE, lower);
+        self.flag("value-refused", REFUSED.iter().any(|word| has(lower, word.as_bytes())));
     }
 
     fn name_of(&mut self, bytes: &[u8], site: &Site, value: &[u8]) {
@@ -211,6 +212,7 @@ impl Features {
             ("kind-bearer", Kind::Bearer),
             ("kind-sql", Kind::Sql),
             ("kind-curl", Kind::Curl),
+            ("kind-rule", Kind::Rule),
         ];
         for (name, kind) in kinds {
             self.flag(name, site.kind == kind);
@@ -248,6 +250,22 @@ impl Features {
         self.flag("in-call", site.in_call);
         self.add("nth", f32::from(site.nth));
         self.flag("next-line", site.next_line);
+    }
+
+    /// Where a URL with a password leads: nowhere, to this machine, or somewhere.
+    fn host(&mut self, site: &Site, after: &[u8]) {
+        let url = matches!(site.kind, Kind::Url | Kind::Rule) && after.first() == Some(&b'@');
+        let length =
+            after.iter().skip(1).take(60).take_while(|b| b.is_ascii_alphanumeric() || b".-_%{$".contains(b)).count();
+        let host: Vec<u8> = if url { after[1..1 + length].to_ascii_lowercase() } else { Vec::new() };
+        let names = |words: &[&str]| words.iter().any(|word| has(&host, word.as_bytes()));
+        let stands_for: &[&[u8]] =
+            &[b"host", b"hostname", b"server", b"hst", b"domain.com", b"host.com", b"server.com", b"proxy.com"];
+        self.flag("host-local", names(&["localhost", "127.0.0.1", "0.0.0.0"]));
+        self.flag("host-example", names(&["example", "invalid", "acme.", "contoso", "yourdomain", "mydomain"]));
+        self.flag("host-stands-for-one", stands_for.contains(&host.as_slice()));
+        self.flag("host-one-word", url && !host.is_empty() && !host.contains(&b'.'));
+        self.add("host-length", host.len() as f32);
     }
 
     fn surroundings(&mut self, bytes: &[u8], site: &Site) {
@@ -309,13 +327,7 @@ impl Features {
         self.add("repeats", repeats as f32);
         let user = site.user.clone().map_or(&b""[..], |user| &bytes[user]);
         self.flag("user-equals-password", !user.is_empty() && user == text);
-        let host: Vec<u8> = if site.kind == Kind::Url {
-            after.iter().take(30).map(u8::to_ascii_lowercase).collect()
-        } else {
-            Vec::new()
-        };
-        let local: &[&[u8]] = &[b"localhost", b"127.0.0.1", b"example", b"host", b"0.0.0.0"];
-        self.flag("local-host", local.iter().any(|word| has(&host, word)));
+        self.host(site, after);
     }
 }
 

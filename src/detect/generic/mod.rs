@@ -103,6 +103,8 @@ pub(super) enum Kind {
     Bearer,
     Sql,
     Curl,
+    /// By the pattern of a provider's rule whose values people choose.
+    Rule,
 }
 
 /// What stands between name and value.
@@ -157,6 +159,11 @@ pub(super) struct Site {
 }
 
 impl Site {
+    /// A value that a rule found, with no name that tells.
+    pub(super) fn of_rule(value: Range<usize>) -> Self {
+        Self::new(Kind::Rule, value.start..value.start, value)
+    }
+
     fn new(kind: Kind, name: Range<usize>, value: Range<usize>) -> Self {
         Self {
             kind,
@@ -198,7 +205,7 @@ pub(super) fn rule_id(site: &Site, bytes: &[u8]) -> &'static str {
         Kind::Bearer => "generic-bearer-token",
         Kind::Sql => "generic-sql-password",
         Kind::Curl => "generic-curl-user",
-        Kind::Assignment => {
+        Kind::Assignment | Kind::Rule => {
             let name = bytes[site.name.clone()].to_ascii_lowercase();
             let has = |word: &str| has(&name, word.as_bytes());
             if has("pass") || has("pwd") || has("pw") {

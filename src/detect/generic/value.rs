@@ -104,6 +104,12 @@ pub(super) fn bare(bytes: &[u8], at: usize, whole_line: bool) -> Option<Read> {
             while end > at && matches!(bytes[end - 1], b',' | b';' | b'"' | b'\'' | b'`') {
                 end -= 1;
             }
+            // The string around it ends, and then the call: `send('user=x&password=y')`.
+            if let Some(mark) = memchr::memchr3(b'"', b'\'', b'`', &bytes[at..end]).map(|n| at + n)
+                && bytes[mark..end].iter().all(|b| b"\"'`)]};,".contains(b))
+            {
+                end = mark;
+            }
             return (end > at).then_some(Read { range: at..end, quote: Quote::Bare, end: line });
         }
     }
@@ -187,6 +193,12 @@ pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
     if name.len() == 14 && name.eq_ignore_ascii_case(b"PublicKeyToken") {
         return Some("public");
     }
+    if hashed(value) {
+        return Some("password-hash");
+    }
+    if public(value, name) {
+        return Some("public");
+    }
     if value.starts_with(b"ssh-rsa ") || value.starts_with(b"ssh-ed25519 ") || value.starts_with(b"ecdsa-sha2-") {
         return Some("public");
     }
@@ -197,7 +209,7 @@ pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
     {
         return Some("documentation-or-request");
     }
-    if alphabet(value) {
+    if crate::detect::filter::alphabet(value) {
         return Some("alphabet");
     }
     let least = if site.quote == Quote::Bare { 4 } else { 3 };
@@ -229,21 +241,66 @@ pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
     None
 }
 
+/// Whether this is a password hash: rules for hashes know each by name, it is no password.
+fn hashed(value: &[u8]) -> bool {
+    let crypt: &[&[u8]] = &[
+        b"$2a$", b"$2b$", b"$2x$", b"$2y$", b"$1$", b"$5$", b"$6$", b"$y$", b"$apr1$", b"$argon2", b"$P$", b"$H$",
+        b"$S$",
+    ];
+    let named: &[&[u8]] = &[
+        b"{SSHA",
+        b"{SHA",
+        b"{CRYPT}",
+        b"{MD5}",
+        b"{SMD5}",
+        b"{PBKDF2",
+        b"{bcrypt}",
+        b"pbkdf2_",
+        b"pbkdf2:",
+        b"scrypt:",
+        b"phpass:",
+        b"bcrypt$",
+        b"bcrypt_sha256$",
+        b"sha1$",
+        b"sha256$",
+        b"sha512$",
+        b"md5$",
+        b"argon2$",
+        b"sha256:",
+        b"sha512:",
+    ];
+    value.len() >= 20 && crypt.iter().chain(named).any(|start| value.starts_with(start))
+}
+
+/// Public halves, certificates and prints of keys: by the first bytes of their DER form in base64, or by the name.
+fn public(value: &[u8], name: &[u8]) -> bool {
+    let der: &[&[u8]] = &[
+        b"MFww",
+        b"MFkw",
+        b"MHYwEAYH",
+        b"MIGbMBAG",
+        b"MIGfMA0GCSqGSIb3DQEB",
+        b"MIIBIjAN",
+        b"MIICIjAN",
+        b"MIIBCgKCAQEA",
+        b"MCowBQYDK2V",
+        b"-----BEGIN PUBLIC",
+        b"-----BEGIN RSA PUBLIC",
+        b"-----BEGIN CERT",
+        b"-----BEGIN PGP PUBLIC",
+        b"LS0tLS1CRUdJTiBDRVJU",
+        b"LS0tLS1CRUdJTiBQVUJM",
+    ];
+    let letters: Vec<u8> = name.iter().filter(|b| b.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
+    let names: &[&[u8]] = &[b"publickey", b"pubkey", b"fingerprint", b"thumbprint", b"keyhash"];
+    value.len() >= 32 && der.iter().any(|start| value.starts_with(start))
+        || names.iter().any(|word| memchr::memmem::find(&letters, word).is_some())
+}
+
 /// The signature of one request dies with it.
 fn request(bytes: &[u8], site: &Site) -> bool {
     let before = &bytes[site.name.start.saturating_sub(400)..site.name.start];
     memchr::memmem::find(before, b"aws4_request").is_some() || memchr::memmem::find(before, b"AWS4-").is_some()
-}
-
-/// Somebody typed the alphabet: the letters, whatever stands between them, climb by one ten times.
-fn alphabet(value: &[u8]) -> bool {
-    let (mut length, mut last) = (0, 0);
-    value.len() >= 16
-        && value.iter().filter(|b| b.is_ascii_alphabetic()).map(u8::to_ascii_lowercase).any(|b| {
-            length = if b == last + 1 { length + 1 } else { 0 };
-            last = b;
-            length >= 9
-        })
 }
 
 /// A variable, a template expression, a placeholder in angle brackets.

@@ -50,6 +50,16 @@ pub(super) const IN_NAME: &[&str] = &[
     "signature",
     "id",
     "word",
+    "public",
+    "crypted",
+    "hash",
+    "expected",
+    "confirm",
+    "keyid",
+    "clientid",
+    "cert",
+    "mock",
+    "access",
 ];
 
 /// Words of the line around the value.
@@ -57,7 +67,26 @@ pub(super) const IN_LINE: &[&str] =
     &["example", "user", "localhost", "if ", "header", "authorization", "hash", "encode", "--", "run", "def "];
 
 /// Words of the value.
-pub(super) const IN_VALUE: &[&str] = &["pass", "secret", "abc", "123", "1234", "12345", "http", "password"];
+pub(super) const IN_VALUE: &[&str] = &[
+    "pass", "secret", "abc", "123", "1234", "12345", "http", "password", "test", "token", "my", "your", "example",
+    "key",
+];
+
+/// Words of a value that is meant to be refused, or to stand for another.
+pub(super) const REFUSED: &[&str] = &[
+    "invalid",
+    "wrong",
+    "incorrect",
+    "bad",
+    "fail",
+    "mismatch",
+    "unauthorized",
+    "fake",
+    "mock",
+    "sample",
+    "dummy",
+    "placeholder",
+];
 
 /// Values that the whole world uses.
 pub(super) const WEAK: &[&str] = &[
