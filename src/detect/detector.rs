@@ -139,7 +139,7 @@ impl Detector {
             let best = ranked.iter().filter(overlaps).map(|(_, p)| *p).max_by(f32::total_cmp);
             let features = best.is_none().then(|| generic::Features::of(bytes, &site));
             let said = match &features {
-                Some(features) => generic::Ranker::get().probability(&features.values),
+                Some(features) => generic::Ranker::get().probability_from(&features.values, 0.0),
                 None => best.unwrap_or_default(),
             };
             // The grammar of a command or a file says as much as the value; that of a URL says nothing.

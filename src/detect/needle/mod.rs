@@ -292,12 +292,12 @@ mod tests {
     fn many_needles_with_the_same_start_are_found_one_by_one() {
         let needle =
             |n: usize| Needle { label: n.to_string(), value: SecretValue::new(format!("service-secret-{n:06}")) };
-        let needles = Needles::new((0..20_000).map(needle).collect());
-        let text: String = (0..20_000).step_by(997).map(|n| format!("a service-secret-{n:06} b\n")).collect();
+        let needles = Needles::new((0..2_000).map(needle).collect());
+        let text: String = (0..2_000).step_by(97).map(|n| format!("a service-secret-{n:06} b\n")).collect();
         let mut out = Vec::new();
         needles.search(text.as_bytes(), &mut out);
         let labels: Vec<String> = out.iter().map(|found| found.rule.to_string()).collect();
-        let wanted: Vec<String> = (0..20_000).step_by(997).map(|n| format!("needle:{n}")).collect();
+        let wanted: Vec<String> = (0..2_000).step_by(97).map(|n| format!("needle:{n}")).collect();
         assert_eq!(labels, wanted);
     }
 }
