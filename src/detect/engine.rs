@@ -5,6 +5,7 @@
 //! windows that touch new bytes are looked at. The result is the same as that of a scan of the whole document; a property
 //! test compares the two.
 
+use std::iter::Peekable;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -75,10 +76,10 @@ pub(super) fn revision(
 ) -> Carried {
     let mut carried = Carried::default();
     carried.occurrences.reserve(base.occurrences.len() + 16);
-    new_keywords(filter, bytes, copied, &mut carried.occurrences);
-    old_keywords(filter, base, copied, &mut carried.occurrences);
-    carried.occurrences.sort_unstable();
-    carried.occurrences.dedup();
+    let mut new = Vec::new();
+    new_keywords(filter, bytes, copied, &mut new);
+    new.sort_unstable();
+    old_keywords(filter, base, copied, new.into_iter().peekable(), &mut carried.occurrences);
     old_finds(base, copied, &mut carried.finds);
     let mut scratch = Vec::new();
     let mut runs = copied.iter().peekable();
@@ -88,6 +89,13 @@ pub(super) fn revision(
         while runs.next_if(|run| run.to + run.length < end).is_some() {}
         // The only run that can hold the keyword's windows, if any does.
         let run = runs.peek().filter(|run| run.to <= start).map(|run| (run.to as i64, (run.to + run.length) as i64));
+        let widest = *keyword.widest.get_or_init(|| {
+            let all = keyword.routes.iter().map(|route| routes.window(*route));
+            all.fold((0, 0), |a, b| (a.0.max(b.0), a.1.max(b.1)))
+        });
+        if run.is_some_and(|run| start as i64 - widest.0 as i64 >= run.0 && (end + widest.1) as i64 <= run.1) {
+            continue;
+        }
         for &route in &keyword.routes {
             let (back, forward) = routes.window(route);
             let (from, to) = (start as i64 - back as i64, (end + forward) as i64);
@@ -151,8 +159,14 @@ fn new_keywords(filter: &Prefilter, bytes: &[u8], copied: &[Copied], into: &mut 
     scan(zone);
 }
 
-/// Keywords that lie in a run, from where they are in the base.
-fn old_keywords(filter: &Prefilter, base: &Carried, copied: &[Copied], into: &mut Vec<Occurrence>) {
+/// Keywords that lie in a run, from where they are in the base, merged with the new ones, which are sorted.
+fn old_keywords(
+    filter: &Prefilter,
+    base: &Carried,
+    copied: &[Copied],
+    mut new: Peekable<impl Iterator<Item = Occurrence>>,
+    into: &mut Vec<Occurrence>,
+) {
     let all = &base.occurrences;
     let mut at = 0;
     for run in copied {
@@ -160,10 +174,24 @@ fn old_keywords(filter: &Prefilter, base: &Carried, copied: &[Copied], into: &mu
         at = seek(all, at, run.from);
         while let Some(one) = all.get(at).filter(|one| (one.at as usize) < end) {
             if one.at as usize + filter.keywords[usize::from(one.keyword)].text.len() <= end {
-                into.push(Occurrence { at: (one.at as usize - run.from + run.to) as u32, keyword: one.keyword });
+                let old = Occurrence { at: (one.at as usize - run.from + run.to) as u32, keyword: one.keyword };
+                while let Some(one) = new.next_if(|one| *one <= old) {
+                    if one != old {
+                        push(into, one);
+                    }
+                }
+                push(into, old);
             }
             at += 1;
         }
+    }
+    new.for_each(|one| push(into, one));
+}
+
+/// Two zones may overlap and see a keyword twice.
+fn push(into: &mut Vec<Occurrence>, one: Occurrence) {
+    if into.last() != Some(&one) {
+        into.push(one);
     }
 }
 

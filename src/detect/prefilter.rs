@@ -1,11 +1,13 @@
 //! Finds the few places in a document where a rule could match: its keywords. Everything exact happens in small windows
 //! around them.
 //!
-//! Each keyword is known by its rarest two to four bytes. One pass looks every position up in three small bit sets; a hit
-//! is looked up in a table, and only then is a keyword compared. That is several times faster than an automaton over
-//! thousands of keywords, and needs nothing but a few kilobytes that stay in the nearest cache.
+//! Each keyword is known by its rarest three bytes. One pass looks every position up in a bit set of such triples, without
+//! a branch, and notes the positions that are in it; only there the triple is looked up in a table and keywords are
+//! compared. That is several times faster than an automaton over thousands of keywords, and needs nothing but sixteen
+//! kilobytes that stay in the nearest cache.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// A keyword in a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +24,8 @@ pub(super) struct Keyword {
     pub(super) text: Box<[u8]>,
     /// Numbers of the routes: see [`Prefilter::new`].
     pub(super) routes: Vec<u16>,
+    /// Bytes before and behind the keyword that some route looks at, once it is known.
+    pub(super) widest: OnceLock<(usize, usize)>,
 }
 
 /// Looks for keywords.
@@ -29,23 +33,30 @@ pub(super) struct Prefilter {
     pub(super) keywords: Vec<Keyword>,
     /// Length of the longest keyword.
     pub(super) longest: usize,
-    fours: Box<[u64; 1024]>,
-    threes: Box<[u64; 1024]>,
-    twos: Box<[u64; 1024]>,
-    /// Open addressing by gram; [`EMPTY`] where there is nothing.
+    /// Which triples, by their hash, belong to a keyword.
+    triples: Box<[u64; BITS / 64]>,
+    /// Open addressing by triple; [`EMPTY`] where there is nothing.
     table: Vec<Slot>,
+    /// Keywords of a single byte. Rule sets hardly have any; each is searched for itself.
+    singles: Vec<(u8, u16)>,
 }
 
 #[derive(Clone, Copy)]
 struct Slot {
-    gram: u32,
+    triple: u32,
     keyword: u16,
-    /// Bytes of the keyword before the gram.
+    /// Bytes of the keyword before the triple.
     before: u8,
-    length: u8,
+    taken: bool,
 }
 
-const EMPTY: Slot = Slot { gram: 0, keyword: 0, before: 0, length: 0 };
+const EMPTY: Slot = Slot { triple: 0, keyword: 0, before: 0, taken: false };
+
+/// Size of the set of triples.
+const BITS: usize = 1 << 17;
+
+/// Positions that are looked up before the hits among them are compared.
+const BLOCK: usize = 128;
 
 impl Prefilter {
     /// `routes` gives the keywords of each route (a rule); keywords are compared without case.
@@ -56,22 +67,22 @@ impl Prefilter {
             for word in words.iter().filter(|word| !word.as_ref().is_empty()) {
                 let text: Box<[u8]> = word.as_ref().to_ascii_lowercase().into_bytes().into();
                 let at = *seen.entry(text.clone()).or_insert_with(|| {
-                    keywords.push(Keyword { text, routes: Vec::new() });
+                    keywords.push(Keyword { text, routes: Vec::new(), widest: OnceLock::new() });
                     keywords.len() - 1
                 });
-                if !keywords[at].routes.contains(&(route as u16)) {
+                if keywords[at].routes.last() != Some(&(route as u16)) {
                     keywords[at].routes.push(route as u16);
                 }
             }
         }
         assert!(keywords.len() < usize::from(u16::MAX), "because no rule set has sixty thousand keywords");
+        let pairs = keywords.iter().filter(|keyword| keyword.text.len() == 2).count();
         let mut filter = Self {
             longest: keywords.iter().map(|keyword| keyword.text.len()).max().unwrap_or(0),
-            table: vec![EMPTY; (keywords.len() * 4 + 512).next_power_of_two()],
+            table: vec![EMPTY; (keywords.len() * 4 + pairs * 512 + 512).next_power_of_two()],
             keywords,
-            fours: Box::new([0; 1024]),
-            threes: Box::new([0; 1024]),
-            twos: Box::new([0; 1024]),
+            triples: Box::new([0; BITS / 64]),
+            singles: Vec::new(),
         };
         for number in 0..filter.keywords.len() {
             filter.add(number);
@@ -81,32 +92,28 @@ impl Prefilter {
 
     fn add(&mut self, number: usize) {
         let text = self.keywords[number].text.clone();
-        if let [only] = *text {
-            // One byte: known by itself and any byte behind it.
-            for second in 0..=255u8 {
-                self.put(&[only, second], number, 0);
+        match *text {
+            [only] => self.singles.push((only, number as u16)),
+            // Two bytes: known by themselves and any byte behind them.
+            [a, b] => (0..=255u8).filter(|c| c & 0x20 != 0).for_each(|c| self.put([a, b, c], number, 0)),
+            _ => {
+                let triples = text.windows(3).enumerate().take(200);
+                let best = triples.max_by_key(|(_, triple)| rarity(triple));
+                let (before, triple) = best.expect("because a keyword has three bytes here");
+                self.put([triple[0], triple[1], triple[2]], number, before);
             }
-            return;
         }
-        let length = text.len().min(4);
-        let grams = text.windows(length).enumerate().take(200);
-        let (before, gram) = grams.max_by_key(|(_, gram)| rarity(gram)).expect("because a keyword has two bytes");
-        self.put(gram, number, before);
     }
 
-    fn put(&mut self, gram: &[u8], number: usize, before: usize) {
-        let value = folded(gram);
-        match gram.len() {
-            2 => set(&mut self.twos, value & 0xffff),
-            3 => set(&mut self.threes, hash(value)),
-            _ => set(&mut self.fours, hash(value)),
-        }
-        let slot = Slot { gram: value, keyword: number as u16, before: before as u8, length: gram.len() as u8 };
+    fn put(&mut self, triple: [u8; 3], number: usize, before: usize) {
+        let triple = u32::from_le_bytes([triple[0], triple[1], triple[2], 0]) | 0x0020_2020;
+        let bit = hash(triple);
+        self.triples[bit >> 6] |= 1 << (bit & 63);
+        let slot = Slot { triple, keyword: number as u16, before: before as u8, taken: true };
         let mask = self.table.len() - 1;
-        let mut at = slot_of(value, slot.length) & mask;
-        while self.table[at].length != 0 {
-            let taken = self.table[at];
-            if (taken.gram, taken.keyword, taken.length) == (slot.gram, slot.keyword, slot.length) {
+        let mut at = slot_of(triple) & mask;
+        while self.table[at].taken {
+            if (self.table[at].triple, self.table[at].keyword) == (triple, slot.keyword) {
                 return;
             }
             at = (at + 1) & mask;
@@ -117,57 +124,56 @@ impl Prefilter {
     /// Calls `visit` for every keyword that lies wholly in a range of the text; the order is that of the rarest parts.
     pub(super) fn occurrences(&self, bytes: &[u8], range: Range<usize>, visit: &mut impl FnMut(Occurrence)) {
         let text = &bytes[range.clone()];
-        let (twos, threes, fours) = (&*self.twos, &*self.threes, &*self.fours);
-        for (at, four) in text.windows(4).enumerate() {
-            let value = u32::from_le_bytes([four[0], four[1], four[2], four[3]]) | 0x2020_2020;
-            let hits = [bit(twos, value & 0xffff), bit(threes, hash(value & 0xff_ffff)), bit(fours, hash(value))];
-            if (hits[0] | hits[1] | hits[2]) & 1 != 0 {
-                self.compare(bytes, &range, range.start + at, value, hits, visit);
+        let mut hits = [0u16; BLOCK];
+        let triples = &*self.triples;
+        let last = text.len().saturating_sub(3);
+        for start in (0..last).step_by(BLOCK) {
+            let block = &text[start..text.len().min(start + BLOCK + 3)];
+            let mut count = 0;
+            for (at, four) in block.windows(4).enumerate() {
+                let value = u32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+                let bit = hash(value | 0x0020_2020);
+                // Written always, kept only if the bit is set.
+                hits[count % BLOCK] = at as u16;
+                count += (triples[bit >> 6] >> (bit & 63) & 1) as usize;
+            }
+            for hit in &hits[..count] {
+                let at = start + usize::from(*hit);
+                let value = u32::from_le_bytes([text[at], text[at + 1], text[at + 2], 0]);
+                self.compare(bytes, &range, range.start + at, value | 0x0020_2020, visit);
             }
         }
-        for at in text.len().saturating_sub(3)..text.len() {
-            let rest = &text[at..];
-            let value = folded(rest);
-            // At the very end a keyword of one byte has no byte behind it; any would do.
-            let value = if rest.len() == 1 { value | 0x2000 } else { value };
-            let two = bit(twos, value & 0xffff);
-            let three = if rest.len() == 3 { bit(threes, hash(value)) } else { 0 };
-            self.compare(bytes, &range, range.start + at, value, [two, three, 0], visit);
+        // The last positions; where a byte is missing any would do, because a keyword of two bytes is there with all.
+        for at in last..text.len().saturating_sub(1) {
+            let third = text.get(at + 2).copied().unwrap_or(0);
+            let value = u32::from_le_bytes([text[at], text[at + 1], third, 0]);
+            self.compare(bytes, &range, range.start + at, value | 0x0020_2020, visit);
+        }
+        for (byte, keyword) in &self.singles {
+            let places = memchr::memchr2_iter(*byte, byte.to_ascii_uppercase(), text);
+            places.for_each(|at| visit(Occurrence { at: (range.start + at) as u32, keyword: *keyword }));
         }
     }
 
-    /// Looks up the grams at a position and compares the keywords that have them.
-    #[inline(never)]
-    fn compare(
-        &self,
-        bytes: &[u8],
-        range: &Range<usize>,
-        at: usize,
-        value: u32,
-        hits: [u64; 3],
-        visit: &mut impl FnMut(Occurrence),
-    ) {
+    /// Looks up the triple at a position and compares the keywords that have it.
+    #[inline]
+    fn compare(&self, bytes: &[u8], range: &Range<usize>, at: usize, triple: u32, visit: &mut impl FnMut(Occurrence)) {
         let mask = self.table.len() - 1;
-        for (length, gram) in [(2u8, value & 0xffff), (3, value & 0xff_ffff), (4, value)] {
-            if hits[usize::from(length) - 2] & 1 == 0 {
-                continue;
+        let mut probe = slot_of(triple) & mask;
+        loop {
+            let slot = self.table[probe];
+            if !slot.taken {
+                return;
             }
-            let mut probe = slot_of(gram, length) & mask;
-            loop {
-                let slot = self.table[probe];
-                if slot.length == 0 {
-                    break;
+            if slot.triple == triple && at >= range.start + usize::from(slot.before) {
+                let start = at - usize::from(slot.before);
+                let keyword = &self.keywords[usize::from(slot.keyword)].text;
+                let end = start + keyword.len();
+                if end <= range.end && bytes[start..end].eq_ignore_ascii_case(keyword) {
+                    visit(Occurrence { at: start as u32, keyword: slot.keyword });
                 }
-                if slot.gram == gram && slot.length == length && at >= range.start + usize::from(slot.before) {
-                    let start = at - usize::from(slot.before);
-                    let keyword = &self.keywords[usize::from(slot.keyword)].text;
-                    let end = start + keyword.len();
-                    if end <= range.end && bytes[start..end].eq_ignore_ascii_case(keyword) {
-                        visit(Occurrence { at: start as u32, keyword: slot.keyword });
-                    }
-                }
-                probe = (probe + 1) & mask;
             }
+            probe = (probe + 1) & mask;
         }
     }
 
@@ -184,42 +190,26 @@ impl Prefilter {
     }
 }
 
-/// Up to four bytes as a number, letters without case. Other bytes are folded too, which costs a comparison and no more.
-fn folded(gram: &[u8]) -> u32 {
-    gram.iter().take(4).enumerate().fold(0, |value, (n, byte)| value | u32::from(byte | 0x20) << (8 * n))
-}
-
-/// Sixteen bits of a gram.
+/// Place of a triple in the set; the fourth byte of the value does not count.
 #[inline(always)]
-fn hash(value: u32) -> u32 {
-    value.wrapping_mul(0x9e37_79b1) >> 16
+fn hash(value: u32) -> usize {
+    ((value << 8).wrapping_mul(0x9e37_79b1) >> 15) as usize & (BITS - 1)
 }
 
-fn slot_of(value: u32, length: u8) -> usize {
-    (value.wrapping_mul(0x85eb_ca6b) >> 12) as usize ^ usize::from(length) << 3
+fn slot_of(triple: u32) -> usize {
+    (triple.wrapping_mul(0x85eb_ca6b) >> 12) as usize
 }
 
-#[inline(always)]
-fn bit(bits: &[u64; 1024], value: u32) -> u64 {
-    bits[(value >> 6) as usize & 1023] >> (value & 63)
-}
-
-fn set(bits: &mut [u64; 1024], value: u32) {
-    bits[(value >> 6) as usize & 1023] |= 1 << (value & 63);
-}
-
-/// How rare a gram is in code and prose, roughly.
-fn rarity(gram: &[u8]) -> u32 {
-    let each = |byte: &u8| match byte {
+/// How rare a triple is in code and prose, roughly: from triples of letters, and from how much the other bytes tell.
+fn rarity(triple: &[u8]) -> u32 {
+    let other = |byte: &u8| match byte {
         b' ' => 0,
-        b'e' | b't' | b'a' | b'o' | b'i' | b'n' | b's' | b'r' => 4,
-        b'l' | b'd' | b'c' | b'u' | b'm' | b'p' | b'h' => 6,
-        b'g' | b'f' | b'b' | b'y' | b'w' | b'v' | b'k' | b'-' | b'_' | b'.' | b'=' | b'"' | b'/' => 8,
-        b'0'..=b'9' => 9,
-        b'j' | b'x' | b'q' | b'z' => 12,
-        _ => 11,
+        b'_' | b'-' | b'.' | b'=' | b'"' | b',' | b'\'' | b'/' | b'(' => 8,
+        b'0'..=b'9' => 12,
+        b'a'..=b'z' => 0,
+        _ => 14,
     };
-    gram.iter().map(each).sum()
+    60 - super::generic::commonness([triple[0], triple[1], triple[2]]) + triple.iter().map(other).sum::<u32>()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod words;
 
 pub(super) use features::Features;
 pub(super) use ranker::Ranker;
+pub(super) use words::commonness;
 
 use std::ops::Range;
 

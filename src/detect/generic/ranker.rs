@@ -3,6 +3,7 @@
 //! The table (ranker.txt) is made by `scripts/train-ranker.py` from labelled public data; it holds thresholds and leaf values,
 //! no text of any value and no path.
 
+use std::cell::RefCell;
 use std::sync::OnceLock;
 
 /// The table: feature names, a base score, then one tree a line.
@@ -65,6 +66,15 @@ impl Ranker {
     /// The probability, or 0 as soon as it is certain to stay below `least`: most values are nothing, and a few trees
     /// show it.
     pub(in crate::detect) fn probability_from(&self, features: &[f32], least: f32) -> f32 {
+        if let Some(known) = MEMORY.with_borrow(|memory| memory.recall(features, least)) {
+            return known;
+        }
+        let probability = self.climb(features, least);
+        MEMORY.with_borrow_mut(|memory| memory.keep(features, least, probability));
+        probability
+    }
+
+    fn climb(&self, features: &[f32], least: f32) -> f32 {
         let bar = (least / (1.0 - least)).ln() - 0.01;
         let mut score = 0.0;
         for (tree, most) in self.trees.iter().zip(&self.most) {
@@ -81,6 +91,46 @@ impl Ranker {
     pub(in crate::detect) fn probability(&self, features: &[f32]) -> f32 {
         let score: f32 = self.trees.iter().map(|tree| leaf(tree, features)).sum();
         1.0 / (1.0 + (-(score + self.base)).exp())
+    }
+}
+
+thread_local! {
+    /// The revisions of a file show one value again and again, with the same surroundings.
+    static MEMORY: RefCell<Memory> = const { RefCell::new(Memory { places: Vec::new() }) };
+}
+
+/// Last judgements, compared by all of their features: one place for each hash, the newest wins.
+struct Memory {
+    places: Vec<(Box<[f32]>, f32, f32)>,
+}
+
+/// Places of a memory; about one kilobyte each when used.
+const PLACES: usize = 1024;
+
+impl Memory {
+    fn place(features: &[f32]) -> usize {
+        let mix = |hash: u64, value: &f32| {
+            (hash.rotate_left(5) ^ u64::from(value.to_bits())).wrapping_mul(0x517c_c1b7_2722_0a95)
+        };
+        (features.iter().fold(0, mix) >> 40) as usize % PLACES
+    }
+
+    fn recall(&self, features: &[f32], least: f32) -> Option<f32> {
+        let (known, bar, probability) = self.places.get(Self::place(features))?;
+        (**known == *features && *bar == least).then_some(*probability)
+    }
+
+    fn keep(&mut self, features: &[f32], least: f32, probability: f32) {
+        if self.places.is_empty() {
+            self.places.resize_with(PLACES, Default::default);
+        }
+        let (known, bar, kept) = &mut self.places[Self::place(features)];
+        if known.len() == features.len() {
+            known.copy_from_slice(features);
+        } else {
+            *known = features.into();
+        }
+        (*bar, *kept) = (least, probability);
     }
 }
 

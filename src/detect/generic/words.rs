@@ -28,6 +28,16 @@ pub(super) fn naturalness(text: &[u8]) -> f32 {
     if count < 3 { 0.5 } else { sum as f32 / count as f32 / 60.0 }
 }
 
+/// How common a triple is in words of source code, 0 to 60; bytes that are no letters are all the same.
+pub(in crate::detect) fn commonness(triple: [u8; 3]) -> u32 {
+    let code = |b: u8| if b.is_ascii_alphabetic() { usize::from((b | 0x20) - b'a') } else { 26 };
+    let [a, b, c] = triple.map(code);
+    if (a, b, c) == (26, 26, 26) {
+        return 30;
+    }
+    u32::from(TRIPLES[(a * 27 + b) * 27 + c] - b'!').min(60)
+}
+
 /// Whether a text holds a word. For short texts, where preparing a searcher costs more than the search.
 pub(super) fn has(text: &[u8], word: &[u8]) -> bool {
     let Some((first, rest)) = word.split_first() else { return true };
