@@ -106,3 +106,32 @@ fn rules_of_others_find_what_their_scanners_find() {
     let gate = ground.offkey(&["gate", "--staged", "--rules", "../gl.toml"]);
     assert!(gate.code == 10 && gate.out.contains("Shop token"), "{}{}", gate.out, gate.err);
 }
+
+#[test]
+fn a_departure_begins_with_the_report_of_the_scanner_that_runs_already() {
+    let (ground, _, plain) = ground();
+    let report = format!(
+        r#"{{"SourceMetadata":{{"Data":{{"Git":{{"file":"notes.txt","line":1}}}}}},"DetectorName":"Custom","Raw":"{plain}"}}"#
+    );
+    fs::write(ground.repo().join("../th.jsonl"), report).expect("written");
+    ground.write("../offkey.toml", "");
+    ground.write("../bob.toml", "name = \"Bob Tanaka\"\nemails = [\"bob@harbourfinch.example\"]\n");
+    let sweep = ground.offkey(&[
+        "sweep",
+        "--identity",
+        "../bob.toml",
+        "--config",
+        "../offkey.toml",
+        "--case",
+        "../case",
+        "--findings",
+        "../th.jsonl",
+        ".",
+    ]);
+    assert!([0, 11].contains(&sweep.code), "{} {}{}", sweep.code, sweep.out, sweep.err);
+    // The ledger knows it now, with the person who leaves: a change that brings it again is stopped.
+    let known = ground.offkey(&["ledger", "list", "--format", "jsonl"]);
+    let entry = known.out.lines().find(|line| line.contains("trufflehog")).unwrap_or_else(|| panic!("{}", known.out));
+    assert!(entry.contains("Bob Tanaka") && entry.contains("\"departed\":\""), "{entry}");
+    assert!(!known.out.contains(&plain) && !sweep.out.contains(&plain));
+}

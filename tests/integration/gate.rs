@@ -407,3 +407,88 @@ fn a_pipeline_asks_an_exported_ledger_and_refuses_a_forged_one() {
     let newer = pipeline(&ground, &file, None, &[]);
     assert!(newer.code == 30 && newer.err.contains("another version"), "{} {}", newer.code, newer.err);
 }
+
+#[test]
+fn a_waiver_counts_from_the_base_until_its_day_and_a_branch_cannot_write_its_own() {
+    let ground = Ground::new();
+    let value = token("waived");
+    ground.remember(&token("unrelated"), State::Live, None);
+    let fingerprint = Fingerprinter::new(&SecretValue::new([0x5a; 32])).fingerprint(value.as_bytes());
+    let waiver = |until: &str| {
+        format!(
+            "[[waiver]]\nid = \"w-1\"\nfingerprint = \"{fingerprint}\"\nowner = \"bob@harbourfinch.example\"\n\
+             reason = \"the vendor is slow\"\nuntil = \"{until}\"\n"
+        )
+    };
+    ground.git(&["checkout", "-q", "-b", "hostile"]);
+    ground.commit("offkey.toml", &waiver("2999-12-31"), "excuse me");
+    ground.commit(".offkey-baseline.json", "{\"this\": \"is no baseline\"}\n", "and me");
+    ground.commit("k.env", &format!("GITLAB_TOKEN={value}\n"), "add");
+    let hostile = ground.offkey(&["gate", "--base", "main"]);
+    assert!(hostile.code == 10 && hostile.out.contains("BLOCKED  new"), "{}{}", hostile.out, hostile.err);
+    for (until, code, said) in [("2999-12-31", 0, "waiver w-1"), ("2026-01-01", 10, "ended on 2026-01-01")] {
+        ground.git(&["checkout", "-q", "main"]);
+        ground.commit("offkey.toml", &waiver(until), "decided");
+        ground.git(&["checkout", "-q", "-B", "kind"]);
+        ground.commit("k.env", &format!("GITLAB_TOKEN={value}\n"), "add");
+        let kind = ground.offkey(&["gate", "--base", "main"]);
+        assert_eq!(kind.code, code, "{}{}", kind.out, kind.err);
+        assert!((kind.out + &kind.err).contains(said), "{until}");
+        ground.git(&["checkout", "-q", "main"]);
+    }
+}
+
+#[test]
+fn binary_content_is_looked_at_as_far_as_it_is_text_and_counted() {
+    let ground = Ground::new();
+    let value = token("binary");
+    ground.commit("a.dat", "x\n", "text");
+    fs::write(ground.repo().join("a.dat"), [b"\x89PNG\0\0\x01", value.as_bytes(), b"\0\xff\xfe"].concat())
+        .expect("written");
+    ground.write("b.env", &format!("GITLAB_TOKEN={}\n", token("beside")));
+    ground.git(&["add", "-A"]);
+    let run = ground.offkey(&["gate", "--staged", "--format", "json"]);
+    assert_eq!(run.code, 10, "{}", run.err);
+    let report: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+    let paths: Vec<_> = report["findings"].as_array().expect("a list").iter().map(|one| &one["path"]).collect();
+    let counted = report["coverage"][0]["counts"].to_string();
+    assert!(paths.iter().any(|path| *path == "b.env"), "{paths:?}");
+    assert!(paths.iter().any(|path| *path == "a.dat") || counted.contains("binary"), "{paths:?} {counted}");
+}
+
+#[test]
+fn a_change_of_a_hundred_thousand_files_is_judged() {
+    let ground = Ground::new();
+    // By fast-import: a work tree of that size would take longer than everything else.
+    let mut stream = String::from("blob\nmark :1\ndata 2\nx\n\n");
+    let value = format!("GITLAB_TOKEN={}\n", token("needle"));
+    stream.push_str(&format!("blob\nmark :2\ndata {}\n{value}\n", value.len()));
+    stream.push_str(
+        "commit refs/heads/large\ncommitter Bob Tanaka <bob@harbourfinch.example> 1767225600 +0000\ndata 5\nlarge\n",
+    );
+    stream.push_str("from refs/heads/main^0\n");
+    for at in 0..100_000 {
+        let mark = if at == 77_777 { 2 } else { 1 };
+        stream.push_str(&format!("M 100644 :{mark} d{}/f{at}.txt\n", at % 300));
+    }
+    let mut import = Command::new("git");
+    import.current_dir(ground.repo()).args(["fast-import", "--quiet"]).env("GIT_CONFIG_GLOBAL", "/dev/null");
+    let imported = run(import, stream.as_bytes());
+    assert_eq!(imported.code, 0, "{}", imported.err);
+    let gate = ground.offkey(&["gate", "--base", "main", "--head", "large", "--format", "json"]);
+    assert_eq!(gate.code, 10, "{}", gate.err);
+    let report: serde_json::Value = serde_json::from_str(&gate.out).expect("JSON");
+    let found = report["findings"].as_array().expect("a list");
+    assert!(found.len() == 1 && found[0]["path"] == "d77/f77777.txt", "{}", report["findings"]);
+    let documents = report["coverage"][0]["documents"].as_u64().expect("a number");
+    assert_eq!(documents, 100_001, "every file and the message");
+}
+
+#[test]
+fn branches_without_a_common_commit_are_said_and_judged_whole() {
+    let ground = Ground::new();
+    ground.git(&["checkout", "-q", "--orphan", "other"]);
+    ground.commit("k.env", &format!("GITLAB_TOKEN={}\n", token("orphan")), "begin anew");
+    let gate = ground.offkey(&["gate", "--base", "main"]);
+    assert!(gate.code == 10 && gate.err.contains("share no history"), "{} {}{}", gate.code, gate.out, gate.err);
+}
