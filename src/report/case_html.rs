@@ -54,7 +54,7 @@ pub fn case_html(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
         out,
         "<h1>Access of {name}</h1><p class=\"soft\">Case <code>{}</code>, opened {}</p>",
         view.request.id,
-        Safe(&view.request.opened)
+        Safe(&super::moment(&view.request.opened))
     )?;
     verdict(view, out)?;
     numbers(view, out)?;
@@ -207,7 +207,11 @@ fn coverage(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
         "<h2>What was looked at, and what was not</h2><table><tr><th>Source</th><th>Read</th><th>Left out</th><th>Failed</th></tr>"
     )?;
     for account in &view.findings.coverage {
-        let reasons: Vec<String> = account.counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        let reasons: Vec<String> = account
+            .counts
+            .iter()
+            .filter_map(|(reason, count)| Some(format!("{} ({count})", reason.strip_prefix("skipped: ")?)))
+            .collect();
         let failed: Vec<String> = account
             .gaps
             .iter()
@@ -217,11 +221,10 @@ fn coverage(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
             .collect();
         writeln!(
             out,
-            "<tr><td>{} <span class=\"soft\">{}</span></td><td>{} documents, {:.1} MB</td><td>{} <span class=\"soft\">{}</span></td><td>{} <span class=\"soft\">{}</span></td></tr>",
+            "<tr><td>{} <span class=\"soft\">{}</span></td><td>{}</td><td>{} <span class=\"soft\">{}</span></td><td>{} <span class=\"soft\">{}</span></td></tr>",
             Safe(&account.source),
             Safe(&account.format),
-            account.documents,
-            account.bytes as f64 / 1e6,
+            account.amount(),
             account.count(GapKind::Skipped),
             Safe(&reasons.join("; ")),
             account.count(GapKind::Failed),

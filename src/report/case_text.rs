@@ -15,7 +15,7 @@ const SHOWN: usize = 5;
 /// Those of the writer; so for the others.
 pub fn case_text(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
     let identity = &view.request.identity;
-    writeln!(out, "Case of {}, opened {}", identity.name, &view.request.opened)?;
+    writeln!(out, "Case of {}, opened {}", identity.name, super::moment(&view.request.opened))?;
     writeln!(
         out,
         "{} names: {}",

@@ -19,6 +19,15 @@ mod sarif;
 mod scan_json;
 mod scan_jsonl;
 mod scan_text;
+
+/// A time stamp of a log as people read it, to the minute: `2026-11-22 09:14 UTC`.
+fn moment(stamp: &str) -> String {
+    match (stamp.get(..10), stamp.get(11..16)) {
+        (Some(day), Some(time)) if stamp.ends_with('Z') => format!("{day} {time} UTC"),
+        _ => stamp.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests;
 

@@ -79,8 +79,7 @@ fn summary(scan: &Scan<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 /// What was read of one source, and what was not.
 fn account(coverage: &Coverage, out: &mut dyn Write) -> io::Result<()> {
-    let megabytes = coverage.bytes as f64 / 1e6;
-    writeln!(out, "{} ({}): {} documents, {megabytes:.1} MB", coverage.source, coverage.format, coverage.documents)?;
+    writeln!(out, "{} ({}): {}", coverage.source, coverage.format, coverage.amount())?;
     for (reason, count) in &coverage.counts {
         writeln!(out, "  {count} {reason}")?;
     }

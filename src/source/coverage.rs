@@ -75,6 +75,20 @@ impl Coverage {
         }
     }
 
+    /// What was read, for people: `7 documents, 1.2 kB`.
+    pub fn amount(&self) -> String {
+        let documents = if self.documents == 1 { "document" } else { "documents" };
+        let (bytes, mut size, mut unit) = (self.bytes, self.bytes as f64, "bytes");
+        for larger in ["kB", "MB", "GB", "TB"] {
+            if size < 1000.0 {
+                break;
+            }
+            (size, unit) = (size / 1000.0, larger);
+        }
+        let shown = if bytes < 1000 { bytes.to_string() } else { format!("{size:.1}") };
+        format!("{} {documents}, {shown} {unit}", self.documents)
+    }
+
     /// True when something that should have been read was not.
     pub fn is_partial(&self) -> bool {
         self.counts.keys().any(|key| key.starts_with("failed: "))
