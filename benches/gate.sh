@@ -18,7 +18,7 @@ cd "$work/repo"
 du -sh .git | awk '{ print "repository: " $1 " of objects" }'
 git -c gc.auto=0 checkout -q -b bench-gate
 python3 - <<'PYTHON'
-import os, random, sqlite3, statistics, string, subprocess, time
+import os, random, resource, sqlite3, statistics, string, subprocess, time
 from pathlib import Path
 
 work, rounds = Path(os.environ["WORK"]), int(os.environ["ROUNDS"])
@@ -47,9 +47,14 @@ for name in ("OFFKEY_LEDGER", "OFFKEY_FINGERPRINT_KEY"):
 offkey, gitleaks, kingfisher = (os.environ[name] for name in ("OFFKEY", "GITLEAKS", "KINGFISHER"))
 
 def run(command, more=None):
+    """Wall time and CPU time in milliseconds, peak memory in MB, and how it ended."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, env={**env, **(more or {})})
-    return (time.perf_counter() - start) * 1000, done
+    wall = (time.perf_counter() - start) * 1000
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000
+    return (wall, cpu), done
 
 def found(command, report=None):
     done = run(command)[1]
@@ -61,11 +66,12 @@ def turns(title, commands):
     for _ in range(rounds):
         for name, command in commands.items():
             times[name].append(run(command)[0])
-    ours = statistics.median(times["offkey"])
-    print(f"\n{title} ({rounds} turns, milliseconds of wall time)")
+    middle = lambda name, which: statistics.median(one[which] for one in times[name])
+    print(f"\n{title} ({rounds} turns, milliseconds; wall time, then CPU time)")
     for name, all_ in times.items():
-        median = statistics.median(all_)
-        print(f"  {name:<12} median {median:8.1f}   least {min(all_):8.1f}   most {max(all_):8.1f}   {median / ours:6.1f} x offkey")
+        wall = [one[0] for one in all_]
+        print(f"  {name:<12} median {middle(name, 0):8.1f}   least {min(wall):8.1f}   most {max(wall):8.1f}"
+              f"   {middle(name, 0) / middle('offkey', 0):6.1f} x   CPU {middle(name, 1):8.1f}   {middle(name, 1) / middle('offkey', 1):6.1f} x")
 
 staged = {"offkey": [offkey, "gate", "--staged"],
           "gitleaks": [gitleaks, "git", ".", "--staged", "--no-banner", "-r", str(work / "gl.json")],
@@ -80,6 +86,15 @@ merge = {"offkey": [offkey, "gate", "--base", base],
 found(merge["offkey"]); found(merge["gitleaks"], work / "gl2.json"); found(merge["kingfisher"], work / "kf2.json")
 turns("a merge request of one commit with 20 files", merge)
 turns("--version", {"offkey": [offkey, "--version"]})
+
+# A second look at the whole repository, unchanged, and after one commit.
+watch = [offkey, "watch", str(work / "repo")]
+first = run(watch)[0]
+again = [run(watch)[0] for _ in range(3)]
+git("commit", "-q", "--allow-empty", "--no-verify", "-m", "one more")
+more = run(watch)[0]
+cpu = statistics.median(one[1] for one in again)
+print(f"\nwatch (CPU milliseconds): first look {first[1]:.0f}, unchanged {cpu:.0f} ({cpu / first[1]:.1%}), one new commit {more[1]:.0f} ({more[1] / first[1]:.1%})")
 
 count = int(os.environ["LEDGER"])
 if count:
@@ -102,9 +117,9 @@ if count:
     times = {name: [] for name in kinds}
     for _ in range(rounds):
         for name, more in kinds.items():
-            times[name].append(run([offkey, "gate", "--base", base], more)[0])
+            times[name].append(run([offkey, "gate", "--base", base], more)[0][1])
     plain = statistics.median(times["no ledger"])
-    print(f"the same merge request with {count} fingerprints")
+    print(f"the same merge request with {count} fingerprints (CPU milliseconds)")
     for name, all_ in times.items():
         print(f"  {name:<12} median {statistics.median(all_):8.1f}   adds {statistics.median(all_) - plain:6.1f}")
 PYTHON

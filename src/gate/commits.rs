@@ -43,6 +43,14 @@ impl Changes {
                 .because(cause)
                 .next("Run offkey gate inside of a repository, or name one with --repo.")
         })?;
+        // `git commit -a` and `git commit FILE` stage into an index of their own, and name it to their hooks.
+        let index = std::env::var_os("GIT_INDEX_FILE").filter(|path| folder == Path::new(".") && !path.is_empty());
+        if let Some(path) = index {
+            let opened = git2::Index::open(Path::new(&path)).and_then(|mut index| repository.set_index(&mut index));
+            opened.map_err(|cause| {
+                Error::user("the index that git names in GIT_INDEX_FILE cannot be read").because(cause)
+            })?;
+        }
         let name: Arc<str> = repository.workdir().unwrap_or(repository.path()).display().to_string().into();
         let coverage = Coverage::new(format!("changes in {name}"), "git-changes");
         Ok(Self { repository, name, coverage, notes: Vec::new(), seen: HashSet::new() })

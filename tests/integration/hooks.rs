@@ -59,6 +59,23 @@ fn the_installed_pre_commit_hook_stops_a_commit_and_keeps_an_earlier_hook() {
     let taken = git_with_hooks(&ground, &ground.repo(), &["commit", "-q", "-m", "clean"]);
     assert_eq!(taken.code, 0, "{}", taken.err);
     assert_eq!(fs::read_to_string(ground.repo().join("earlier.log")).expect("called"), "called\n".repeat(2));
+    // What is not staged yet, but committed all the same: git has an index of its own for that.
+    ground.write("k.env", &format!("GITLAB_TOKEN={}\n", token("all")));
+    for arguments in [&["commit", "-q", "-a", "-m", "leak"][..], &["commit", "-q", "-m", "leak", "k.env"][..]] {
+        let stopped = git_with_hooks(&ground, &ground.repo(), arguments);
+        assert!(stopped.code != 0 && (stopped.out + &stopped.err).contains("BLOCKED"), "{arguments:?}");
+    }
+    // From a folder below, and in a second work tree.
+    fs::create_dir(ground.repo().join("below")).expect("made");
+    let stopped = git_with_hooks(&ground, &ground.repo().join("below"), &["commit", "-q", "-a", "-m", "leak"]);
+    assert!(stopped.code != 0 && (stopped.out + &stopped.err).contains("BLOCKED"));
+    ground.git(&["checkout", "-q", "--", "."]);
+    let second = ground.home().join("second");
+    fs::create_dir_all(ground.home()).expect("made");
+    ground.git(&["worktree", "add", "-q", "-b", "second", second.to_str().expect("text")]);
+    fs::write(second.join("k.env"), format!("GITLAB_TOKEN={}\n", token("second"))).expect("written");
+    let stopped = git_with_hooks(&ground, &second, &["commit", "-q", "-a", "-m", "leak"]);
+    assert!(stopped.code != 0 && (stopped.out + &stopped.err).contains("BLOCKED"));
 }
 
 #[test]
