@@ -207,6 +207,15 @@ pub(super) struct ScanArgs {
     /// Also search for the exact values in this file, one a line (`-`: standard input). Never on the command line.
     #[arg(long, value_name = "FILE")]
     pub(super) needles: Option<PathBuf>,
+    /// Leave out the objects of a history in which an earlier scan with the same rules found nothing.
+    #[arg(long, conflicts_with = "needles")]
+    pub(super) incremental: bool,
+    /// Where earlier scans are remembered (default: `seen` in offkey's own folder).
+    #[arg(long, value_name = "DIR", requires = "incremental")]
+    pub(super) state: Option<PathBuf>,
+    /// Be polite to the machine: lowest priority, one thread unless --threads says more.
+    #[arg(long)]
+    pub(super) nice: bool,
     /// Print the secrets themselves.
     #[arg(long)]
     pub(super) reveal: bool,

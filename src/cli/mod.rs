@@ -16,6 +16,7 @@ mod pipeline;
 mod progress;
 mod rules;
 mod scan;
+mod stats;
 mod ui;
 mod watch;
 

@@ -17,11 +17,14 @@ use crate::error::{Error, Result};
 use crate::finding::{self, Credential, Report};
 use crate::report::{self, Listing, Scan};
 use crate::secret::{Fingerprinter, SecretValue};
-use crate::source::{self, Coverage, OpenOptions, Progress, Source};
+use crate::source::{self, Coverage, OpenOptions, Progress, Seen, Source};
 
 /// Runs the command.
 pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> {
     let (started, began) = (Instant::now(), clock::now().to_string());
+    if args.nice {
+        yield_to_others(ui);
+    }
     let rules = super::rules::with(&args.source.rules, ui)?;
     let reports = reports(&args.source)?;
     let mut needles = args.needles.as_deref().map_or_else(|| Ok(Vec::new()), needles)?;
@@ -31,12 +34,16 @@ pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
     for refused in detector.refused() {
         ui.warn(format!("a needle is not searched for: {refused}"));
     }
-    let sources = open(&args.source)?;
+    let seen = seen(args, &detector, home, ui)?;
+    let sources = open(&args.source, seen.clone())?;
     let (hits, mut coverage) = {
         let progress = Arc::new(Progress::default());
         let _bar = ui.bar("scanning", Arc::clone(&progress));
-        detect::run(&detector, &sources, &progress, args.source.threads)?
+        detect::run(&detector, &sources, &progress, args.source.threads.or(args.nice.then_some(1)))?
     };
+    if let Some(seen) = &seen {
+        seen.save(hits.iter().filter_map(|hit| hit.provenance.object()))?;
+    }
     let (fingerprinter, keyed) = fingerprinter(home, ui);
     let credentials = finding::collect(hits, &fingerprinter);
     coverage.extend(reports.iter().map(|report| report.coverage(&credentials, &fingerprinter)));
@@ -48,9 +55,35 @@ pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
         Scan { credentials: &credentials, facts: &facts, coverage: &coverage, rules: &rules, reveal: args.reveal };
     print(args, &scan, keyed, began)?;
     if args.stats {
-        ui.note(stats(&coverage, started));
+        ui.note(super::stats::table(&coverage, &detector, started));
     }
     Ok(exit(args, &credentials, &coverage))
+}
+
+/// What earlier scans with the same rules left, for an incremental one.
+fn seen(args: &ScanArgs, detector: &Detector, home: Option<&Path>, ui: Ui) -> Result<Option<Arc<Seen>>> {
+    if !args.incremental {
+        return Ok(None);
+    }
+    let Some(digest) = detector.digest() else {
+        ui.warn("exact values are searched for in everything: this scan is not incremental");
+        return Ok(None);
+    };
+    let folder = match &args.state {
+        Some(folder) => folder.clone(),
+        None => Home::open(home)?.file("seen"),
+    };
+    Ok(Some(Arc::new(Seen::open(&folder, digest)?)))
+}
+
+/// Lowest priority; threads that start later inherit it.
+fn yield_to_others(ui: Ui) {
+    let mut renice = std::process::Command::new("renice");
+    renice.args(["-n", "19", "-p", &std::process::id().to_string()]);
+    renice.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    if !renice.status().is_ok_and(|status| status.success()) {
+        ui.warn("--nice: the priority cannot be lowered, because `renice` is not here or refuses");
+    }
 }
 
 /// Reads the reports of other scanners.
@@ -60,8 +93,8 @@ pub(super) fn reports(args: &SourceArgs) -> Result<Vec<Report>> {
 }
 
 /// Opens every path as what it is.
-pub(super) fn open(args: &SourceArgs) -> Result<Vec<Box<dyn Source>>> {
-    let options = options(args);
+fn open(args: &SourceArgs, seen: Option<Arc<Seen>>) -> Result<Vec<Box<dyn Source>>> {
+    let options = OpenOptions { seen, ..options(args) };
     let mut sources = Vec::new();
     for path in paths(args)? {
         sources.extend(source::open(&path, &options)?);
@@ -148,19 +181,6 @@ fn listed(scan: &Scan<'_>, keyed: bool, began: String, then: impl FnOnce(&Listin
     let judged = scan.judged();
     let times = (began, clock::now().to_string());
     then(&Listing { judged: &judged, coverage: scan.coverage, notes: &[], rules: scan.rules, keyed, times })
-}
-
-fn stats(coverage: &[Coverage], started: Instant) -> String {
-    let seconds = started.elapsed().as_secs_f64();
-    let bytes: u64 = coverage.iter().map(|c| c.bytes).sum();
-    let raw: u64 = coverage.iter().map(|c| c.raw_bytes).sum();
-    let documents: u64 = coverage.iter().map(|c| c.documents).sum();
-    format!(
-        "{documents} documents, {:.1} MB of text from {:.1} MB on disk in {seconds:.2} s ({:.0} MB/s)",
-        bytes as f64 / 1e6,
-        raw as f64 / 1e6,
-        bytes as f64 / 1e6 / seconds.max(1e-9)
-    )
 }
 
 fn exit(args: &ScanArgs, credentials: &[Credential], coverage: &[Coverage]) -> Exit {

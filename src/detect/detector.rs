@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::engine::{self, Carried, Find, Routes};
 use super::matcher::{Cost, Matcher};
@@ -13,6 +14,9 @@ use crate::error::Result;
 use crate::rule::{Rule, RuleSet, Shape, Verdict, check};
 use crate::secret::SecretValue;
 use crate::source::Copied;
+
+/// To be raised when the code (not a rule) finds something else than before in the same text.
+const RESULTS: u32 = 1;
 
 /// What a detector lets through.
 #[derive(Clone, Debug)]
@@ -34,6 +38,8 @@ pub struct Detector {
     prefilter: Prefilter,
     needles: Needles,
     options: Options,
+    scanned: AtomicU64,
+    spared: AtomicU64,
 }
 
 impl Detector {
@@ -49,12 +55,31 @@ impl Detector {
         }
         let prefilter = Prefilter::new(keywords.iter().map(Vec::as_slice));
         let matchers = rules.rules().iter().map(|_| Matcher::default()).collect();
-        Ok(Self { prefilter, matchers, rules, needles: Needles::new(needles), options })
+        Ok(Self {
+            prefilter,
+            matchers,
+            rules,
+            needles: Needles::new(needles),
+            options,
+            scanned: AtomicU64::new(0),
+            spared: AtomicU64::new(0),
+        })
     }
 
     /// Needles that are not searched for.
     pub fn refused(&self) -> &[Refused] {
         &self.needles.refused
+    }
+
+    /// Digest of everything that decides what is found: rules, ranker, options, version. `None` with needles, whose values
+    /// must not be guessable from a digest.
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        use sha2::Digest as _;
+        let mut hash = sha2::Sha256::new();
+        hash.update(format!("{} {RESULTS} {:?}", env!("CARGO_PKG_VERSION"), self.options));
+        self.rules.rules().iter().for_each(|rule| hash.update(format!("{rule:?}\n")));
+        hash.update(generic::Ranker::table());
+        self.needles.is_empty().then(|| hash.finalize().into())
     }
 
     /// The rules of this detector.
@@ -70,7 +95,18 @@ impl Detector {
     /// Adds every match in `bytes` to `out`. `path_hint` is the path of the document, if it is known.
     pub fn scan(&self, bytes: &[u8], path_hint: Option<&str>, out: &mut Vec<Match>) {
         let carried = engine::whole(&self.prefilter, self, bytes);
+        self.count(&carried, bytes);
         self.finish(&carried, bytes, path_hint, out);
+    }
+
+    fn count(&self, carried: &Carried, bytes: &[u8]) {
+        self.scanned.fetch_add(carried.scanned as u64, Ordering::Relaxed);
+        self.spared.fetch_add(bytes.len().saturating_sub(carried.scanned) as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes that were searched for keywords so far, and bytes that were spared because a delta repeats them.
+    pub fn work(&self) -> (u64, u64) {
+        (self.scanned.load(Ordering::Relaxed), self.spared.load(Ordering::Relaxed))
     }
 
     /// The same for a document that was made from one scanned before (`base`), of which it repeats the runs `copied`:
@@ -86,6 +122,7 @@ impl Detector {
             Some((base, copied)) => engine::revision(&self.prefilter, self, bytes, base, copied),
             None => engine::whole(&self.prefilter, self, bytes),
         };
+        self.count(&carried, bytes);
         self.finish(&carried, bytes, path_hint, out);
         carried
     }

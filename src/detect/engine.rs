@@ -29,6 +29,8 @@ pub(super) struct Carried {
     /// Every keyword, sorted.
     occurrences: Vec<Occurrence>,
     pub(super) finds: Vec<Find>,
+    /// Bytes that were searched for keywords.
+    pub(super) scanned: usize,
 }
 
 /// An answer of a route.
@@ -53,7 +55,7 @@ impl Find {
 
 /// Scans a document, all of it.
 pub(super) fn whole(filter: &Prefilter, routes: &impl Routes, bytes: &[u8]) -> Carried {
-    let mut carried = Carried::default();
+    let mut carried = Carried { scanned: bytes.len(), ..Carried::default() };
     filter.occurrences(bytes, 0..bytes.len(), &mut |one| carried.occurrences.push(one));
     carried.occurrences.sort_unstable();
     let mut scratch = Vec::new();
@@ -77,7 +79,7 @@ pub(super) fn revision(
     let mut carried = Carried::default();
     carried.occurrences.reserve(base.occurrences.len() + 16);
     let mut new = Vec::new();
-    new_keywords(filter, bytes, copied, &mut new);
+    carried.scanned = new_keywords(filter, bytes, copied, &mut new);
     new.sort_unstable();
     old_keywords(filter, base, copied, new.into_iter().peekable(), &mut carried.occurrences);
     old_finds(base, copied, &mut carried.finds);
@@ -133,12 +135,14 @@ fn probe(
     }));
 }
 
-/// Keywords that touch inserted bytes or a seam between two runs.
-fn new_keywords(filter: &Prefilter, bytes: &[u8], copied: &[Copied], into: &mut Vec<Occurrence>) {
+/// Keywords that touch inserted bytes or a seam between two runs. Gives the number of bytes searched.
+fn new_keywords(filter: &Prefilter, bytes: &[u8], copied: &[Copied], into: &mut Vec<Occurrence>) -> usize {
     let margin = filter.longest.saturating_sub(1);
     let mut zone = 0..0;
     let mut before = 0;
+    let mut scanned = 0;
     let mut scan = |zone: Range<usize>| {
+        scanned += zone.len();
         if !zone.is_empty() {
             filter.occurrences(bytes, zone, &mut |one| into.push(one));
         }
@@ -157,6 +161,7 @@ fn new_keywords(filter: &Prefilter, bytes: &[u8], copied: &[Copied], into: &mut 
         before = end;
     }
     scan(zone);
+    scanned
 }
 
 /// Keywords that lie in a run, from where they are in the base, merged with the new ones, which are sorted.

@@ -48,7 +48,7 @@ fn histories(clones: &[PathBuf], options: &OpenOptions) -> Vec<Box<dyn Source>> 
     for clone in clones.iter().filter(|_| options.history) {
         let objects = git::folder_of(clone).map(|folder| common(&folder));
         if seen.insert(objects) {
-            sources.push(Box::new(GitHistory::new(clone)));
+            sources.push(Box::new(GitHistory::new(clone).incremental(options.seen.clone())));
         }
     }
     sources

@@ -58,6 +58,13 @@ impl Coverage {
         self.gap(GapKind::Skipped, place.into(), why.into());
     }
 
+    /// Notes parts that were left out on purpose and are too many to name.
+    pub fn skip_many(&mut self, count: u64, why: &str) {
+        if count > 0 {
+            *self.counts.entry(format!("skipped: {why}")).or_default() += count;
+        }
+    }
+
     /// Notes a part that could not be read; the run is partial from here on.
     pub fn fail(&mut self, place: impl Into<String>, why: impl Into<String>) {
         self.gap(GapKind::Failed, place.into(), why.into());

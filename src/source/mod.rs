@@ -18,6 +18,7 @@ mod mapped;
 mod open;
 mod progress;
 mod provenance;
+mod seen;
 mod spans;
 mod text;
 mod windows;
@@ -31,6 +32,7 @@ pub use item::{Container, ContainerKind, Evidence, Item, ItemKind, Kin, PersonRe
 pub use open::{OpenOptions, Recogniser, formats, open};
 pub use progress::Progress;
 pub use provenance::{GitObjectKind, Provenance};
+pub use seen::Seen;
 pub use spans::{Place, SpanMap};
 
 use std::any::Any;

@@ -1,11 +1,12 @@
 //! From a path to the sources that read it, decided by what is there and not by its name.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::files::Files;
 use super::git::{self, GitHistory};
 use super::slack;
-use super::{Source, clones, export};
+use super::{Seen, Source, clones, export};
 use crate::error::{Error, Result};
 
 /// How a path is opened.
@@ -23,6 +24,8 @@ pub struct OpenOptions {
     pub threads: Option<usize>,
     /// Skip files above this size in bytes; `None` reads all.
     pub max_file_size: Option<u64>,
+    /// Objects of histories that need no second look.
+    pub seen: Option<Arc<Seen>>,
     /// Names of the fields of an unknown table or list, `text=…,author=…,time=…`, for the format `map`.
     pub map: Option<String>,
 }
@@ -36,6 +39,7 @@ impl Default for OpenOptions {
             ignored: false,
             threads: None,
             max_file_size: None,
+            seen: None,
             map: None,
         }
     }
@@ -93,7 +97,7 @@ fn repository(path: &Path, options: &OpenOptions) -> Result<Option<Vec<Box<dyn S
     }
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     if options.history {
-        sources.push(Box::new(GitHistory::new(path)));
+        sources.push(Box::new(GitHistory::new(path).incremental(options.seen.clone())));
         sources.extend(clones::submodules(path, options));
     }
     let has_tree = path.join(".git").exists();

@@ -64,6 +64,16 @@ pub enum Provenance {
     },
 }
 
+impl Provenance {
+    /// Id of the git object that the document is or lies in.
+    pub fn object(&self) -> Option<&str> {
+        match self {
+            Self::Git { oid, .. } => Some(oid),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let chain = |f: &mut fmt::Formatter<'_>, inside: &[String]| inside.iter().try_for_each(|m| write!(f, "!{m}"));

@@ -38,6 +38,11 @@ impl Ranker {
         RANKER.get_or_init(|| Self::read(TABLE).expect("because a test reads the table"))
     }
 
+    /// The built-in table as it stands.
+    pub(in crate::detect) fn table() -> &'static str {
+        TABLE
+    }
+
     fn read(text: &'static str) -> Option<Self> {
         let mut lines = text.lines().filter(|line| !line.starts_with('#'));
         // What was trained for other features would follow the wrong ones; a test compares the names.

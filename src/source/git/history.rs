@@ -4,10 +4,11 @@ use std::any::Any;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use super::super::{Coverage, Document, Edit, GitObjectKind, Kin, Progress, Provenance, Sink, Source};
+use super::super::{Coverage, Document, Edit, GapKind, GitObjectKind, Kin, Progress, Provenance, Seen, Sink, Source};
 use super::super::{content, windows};
 use super::database::{Database, Worker};
 use super::pack::Kind;
@@ -16,18 +17,22 @@ use super::walk::{self, Lineage, Object, Visitor};
 use super::{hex, loose};
 use crate::error::Result;
 
+/// Why an object is left out of an incremental scan.
+const SEEN: &str = "scanned before with the same rules, nothing found";
+
 /// Full history of one repository: the content of every blob in its object database (also of merges, stashes, notes and
 /// commits that no ref reaches), and the text of every commit and annotated tag.
 pub struct GitHistory {
     path: PathBuf,
     repo: Arc<str>,
     naive: bool,
+    seen: Option<Arc<Seen>>,
 }
 
 impl GitHistory {
     /// The history of the repository at a path: top of a work tree, `.git`, or a bare repository.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_path_buf(), repo: path.to_string_lossy().into(), naive: false }
+        Self { path: path.to_path_buf(), repo: path.to_string_lossy().into(), naive: false, seen: None }
     }
 
     /// Hands every object on for itself, not as a revision of its delta base: slower, with the same result. For the test
@@ -35,6 +40,13 @@ impl GitHistory {
     #[must_use]
     pub fn naive(mut self, naive: bool) -> Self {
         self.naive = naive;
+        self
+    }
+
+    /// Leaves out the objects that an earlier run scanned with the same rules, and notes those that are read now.
+    #[must_use]
+    pub fn incremental(mut self, seen: Option<Arc<Seen>>) -> Self {
+        self.seen = seen;
         self
     }
 
@@ -57,7 +69,7 @@ impl Source for GitHistory {
         let database = Database::open(&self.path)?;
         let mut account = Coverage::new(self.name(), "git");
         self.complaints(&database, &mut account);
-        let reader = Reader { repo: &self.repo, naive: self.naive, sink };
+        let reader = Reader { repo: &self.repo, naive: self.naive, seen: self.seen.as_deref(), sink };
         account.absorb(walk::packed(&database, &reader, progress));
         account.absorb(reader.loose(&database));
         if database.promisor {
@@ -74,10 +86,41 @@ impl Source for GitHistory {
     }
 }
 
+/// A sink that notices documents whose place does not name the object: what is found in them could not be laid to it.
+struct Watch<'a> {
+    sink: &'a dyn Sink,
+    elsewhere: AtomicBool,
+}
+
+impl Watch<'_> {
+    fn look(&self, document: &Document<'_>) {
+        if document.provenance.object().is_none() {
+            self.elsewhere.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Sink for Watch<'_> {
+    fn document(&self, document: &Document<'_>) {
+        self.look(document);
+        self.sink.document(document);
+    }
+
+    fn revision(&self, document: &Document<'_>, edit: Option<Edit<'_>>) -> Option<Box<dyn Any + Send>> {
+        self.look(document);
+        self.sink.revision(document, edit)
+    }
+
+    fn wants(&self, raw: &[u8]) -> bool {
+        self.sink.wants(raw)
+    }
+}
+
 /// Hands objects to a sink.
 struct Reader<'a> {
     repo: &'a Arc<str>,
     naive: bool,
+    seen: Option<&'a Seen>,
     sink: &'a dyn Sink,
 }
 
@@ -95,7 +138,11 @@ impl Reader<'_> {
         let objects = database.loose();
         let read = |(worker, mut account): (Worker, Coverage), (name, file): &(Vec<u8>, PathBuf)| {
             let mut worker = worker;
-            if database.find(name).is_none() {
+            if database.find(name).is_some() {
+                // The pack's copy was read.
+            } else if self.seen(name) {
+                account.skip_many(1, SEEN);
+            } else {
                 self.loose_object(name, file, &mut worker, &mut account);
             }
             (worker, account)
@@ -138,6 +185,14 @@ impl Reader<'_> {
 impl Visitor for Reader<'_> {
     type Carry = Option<Box<dyn Any + Send>>;
 
+    fn seen(&self, name: &[u8]) -> bool {
+        self.seen.is_some_and(|seen| seen.contains(name))
+    }
+
+    fn left_out(&self, count: u64, account: &mut Coverage) {
+        account.skip_many(count, SEEN);
+    }
+
     fn wants(&self, kind: Kind) -> bool {
         kind != Kind::Tree
     }
@@ -158,7 +213,16 @@ impl Visitor for Reader<'_> {
         let edit = lineage
             .filter(|_| !self.naive)
             .and_then(|lineage| Some(Edit { base: lineage.base.as_deref()?, copied: lineage.copied }));
-        content::hand_on_revision(object.bytes, &provenance, edit, self.sink, account)
+        let Some(seen) = self.seen else {
+            return content::hand_on_revision(object.bytes, &provenance, edit, self.sink, account);
+        };
+        let failures = account.count(GapKind::Failed);
+        let watch = Watch { sink: self.sink, elsewhere: AtomicBool::new(false) };
+        let carry = content::hand_on_revision(object.bytes, &provenance, edit, &watch, account);
+        if account.count(GapKind::Failed) == failures && !watch.elsewhere.into_inner() {
+            seen.note(object.name);
+        }
+        carry
     }
 
     fn stream(
@@ -176,6 +240,7 @@ impl Visitor for Reader<'_> {
             Ok(bytes) => {
                 account.documents += 1;
                 account.bytes += bytes;
+                self.seen.iter().for_each(|seen| seen.note(name));
             }
             Err(why) => account.skip(hex(name), why),
         }

@@ -20,7 +20,7 @@ pub(super) struct Object<'a> {
     pub(super) kind: Kind,
     pub(super) name: &'a [u8],
     pub(super) bytes: &'a [u8],
-    /// True when another pack holds the object too and hands it on: this one is read for the sake of its deltas.
+    /// True when another pack holds the object too and hands it on, or an earlier run had it: this one is read for the sake of its deltas.
     pub(super) again: bool,
 }
 
@@ -37,6 +37,14 @@ pub(super) trait Visitor: Sync {
 
     /// Whether objects of this kind are wanted.
     fn wants(&self, kind: Kind) -> bool;
+
+    /// Whether the visitor had an object in an earlier run and does not want it again.
+    fn seen(&self, _name: &[u8]) -> bool {
+        false
+    }
+
+    /// Hears how many objects were left out because they were [seen](Self::seen).
+    fn left_out(&self, _count: u64, _account: &mut Coverage) {}
 
     /// Takes an object.
     fn visit(
@@ -75,9 +83,10 @@ type Duplicates = Vec<Vec<u64>>;
 
 /// Hands every packed object that a visitor wants to it, once each. The account is that of all threads together.
 pub(super) fn packed<V: Visitor>(database: &Database, visitor: &V, progress: &Progress) -> Coverage {
-    let duplicates = duplicates(database);
-    let (tasks, cuts) = tasks(database, visitor);
+    let mut duplicates = duplicates(database);
     let mut account = Coverage::default();
+    visitor.left_out(mark_seen(database, visitor, &mut duplicates), &mut account);
+    let (tasks, cuts) = tasks(database, visitor);
     for (n, packed) in database.packs.iter().enumerate() {
         packed.pack.read_ahead();
         for (entry, why) in &packed.forest.broken {
@@ -129,7 +138,9 @@ impl<V: Visitor> Walk<'_, V> {
     fn family(&self, task: &Task, worker: &mut Worker, account: &mut Coverage) {
         let packed = &self.database.packs[task.pack];
         let forest = &packed.forest;
-        if !self.needed(task) {
+        let needed = self.needed(task);
+        let wanted = |entry: &u32| needed.as_ref().is_none_or(|needed| needed.contains(entry));
+        if !wanted(&task.entry) {
             return;
         }
         let size = packed.pack.head(forest.offset(task.entry)).map_or(0, |head| head.size);
@@ -152,7 +163,7 @@ impl<V: Visitor> Walk<'_, V> {
                 continue;
             };
             frame.next += 1;
-            if self.cuts.contains(&(task.pack, child)) {
+            if self.cuts.contains(&(task.pack, child)) || !wanted(&child) {
                 continue;
             }
             let mut buffer = worker.buffer();
@@ -176,20 +187,24 @@ impl<V: Visitor> Walk<'_, V> {
         }
     }
 
-    /// Whether a family has an object that no earlier pack holds.
-    fn needed(&self, task: &Task) -> bool {
+    /// The entries of a family that are new or lead to a new one; `None` when all are, because nothing is marked.
+    fn needed(&self, task: &Task) -> Option<HashSet<u32>> {
         if self.duplicates.is_empty() {
-            return true;
+            return None;
         }
-        let packed = &self.database.packs[task.pack];
+        let forest = &self.database.packs[task.pack].forest;
+        let mut needed = HashSet::new();
         let mut open = vec![task.entry];
         while let Some(at) = open.pop() {
-            if !duplicate(&self.duplicates, task.pack, packed.forest.position(at)) {
-                return true;
+            if !duplicate(&self.duplicates, task.pack, forest.position(at)) {
+                let mut up = Some(at);
+                while let Some(entry) = up.filter(|entry| needed.insert(*entry) && *entry != task.entry) {
+                    up = forest.base(entry);
+                }
             }
-            open.extend_from_slice(packed.forest.children(at));
+            open.extend(forest.children(at).iter().filter(|child| !self.cuts.contains(&(task.pack, **child))));
         }
-        false
+        Some(needed)
     }
 
     fn visit(
@@ -302,6 +317,28 @@ fn cut(database: &Database, n: usize, share: u64, tasks: &mut Vec<Task>, cuts: &
     }
 }
 
+/// Marks objects that the visitor had before like those of an earlier pack; gives how many there are.
+fn mark_seen<V: Visitor>(database: &Database, visitor: &V, duplicates: &mut Duplicates) -> u64 {
+    let mut count = 0;
+    for (pack, packed) in database.packs.iter().enumerate() {
+        let index = &packed.pack.index;
+        for position in (0..index.len()).filter(|position| visitor.seen(index.name(*position))) {
+            if duplicates.is_empty() {
+                *duplicates = blank(database);
+            }
+            let word = &mut duplicates[pack][position / 64];
+            count += u64::from(*word >> (position % 64) & 1 == 0);
+            *word |= 1 << (position % 64);
+        }
+    }
+    count
+}
+
+/// No object of any pack marked.
+fn blank(database: &Database) -> Duplicates {
+    database.packs.iter().map(|packed| vec![0; packed.pack.index.len().div_ceil(64)]).collect()
+}
+
 fn duplicate(duplicates: &Duplicates, pack: usize, position: usize) -> bool {
     duplicates.get(pack).is_some_and(|bits| bits[position / 64] >> (position % 64) & 1 == 1)
 }
@@ -312,7 +349,7 @@ fn duplicates(database: &Database) -> Duplicates {
         return Vec::new();
     }
     let packs = &database.packs;
-    let mut bits: Duplicates = packs.iter().map(|packed| vec![0; packed.pack.index.len().div_ceil(64)]).collect();
+    let mut bits = blank(database);
     let entry = |pack: usize, position: usize| {
         let index = &packs[pack].pack.index;
         (position < index.len()).then(|| std::cmp::Reverse((index.name(position), pack, position)))
