@@ -2,9 +2,12 @@
 
 use std::any::Any;
 
-use super::archive;
 use super::text::{self, Text};
 use super::{Coverage, Document, Edit, Provenance, Sink, SpanMap};
+use super::{archive, encoded};
+
+/// Revisions up to this size are looked through for encoded text: larger ones are data.
+const SMALL: usize = 1 << 20;
 
 /// Content that may be an archive or another wrapping around text.
 pub(super) struct Wrapped<'a> {
@@ -25,6 +28,7 @@ pub(super) fn hand_on(bytes: &[u8], provenance: &Provenance, sink: &dyn Sink, ac
     if let Some(Decoded(decoded, spans)) = unwrapped(bytes, provenance, sink, account) {
         let (bytes, spans) = decoded.as_ref().map_or((bytes, None), |text| (text.as_slice(), Some(&spans)));
         sink.document(&Document { bytes, provenance, spans });
+        encoded::hand_on(bytes, provenance, sink, account);
     }
 }
 
@@ -38,7 +42,13 @@ pub(super) fn hand_on_revision(
 ) -> Option<Box<dyn Any + Send>> {
     let Decoded(decoded, spans) = unwrapped(bytes, provenance, sink, account)?;
     match decoded {
-        None => sink.revision(&Document { bytes, provenance, spans: None }, edit),
+        None => {
+            let kept = sink.revision(&Document { bytes, provenance, spans: None }, edit);
+            if bytes.len() <= SMALL {
+                encoded::hand_on(bytes, provenance, sink, account);
+            }
+            kept
+        }
         Some(text) => {
             // The runs of a delta are those of the raw bytes.
             sink.document(&Document { bytes: &text, provenance, spans: Some(&spans) });
@@ -54,6 +64,10 @@ struct Decoded(Option<Vec<u8>>, SpanMap);
 fn unwrapped(bytes: &[u8], provenance: &Provenance, sink: &dyn Sink, account: &mut Coverage) -> Option<Decoded> {
     let wrapped = Wrapped { bytes, provenance };
     if archive::OPENERS.iter().chain(OPENERS).any(|open| open(&wrapped, sink, account)) {
+        return None;
+    }
+    if bytes.len() < 1024 && bytes.starts_with(b"version https://git-lfs.github.com/spec/") {
+        account.skip(place(provenance), "kept by Git LFS: only the pointer is here");
         return None;
     }
     let decoded = match text::of(bytes) {

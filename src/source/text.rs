@@ -21,6 +21,10 @@ pub(super) fn of(bytes: &[u8]) -> Text {
     if memchr::memchr(0, head).is_none() {
         return Text::Plain;
     }
+    if let Some(little) = utf32(head) {
+        let (decoded, spans) = decode32(bytes, little);
+        return Text::Decoded(decoded, spans);
+    }
     match utf16(head) {
         Some(encoding) => {
             let (decoded, spans) = decode(bytes, encoding);
@@ -58,6 +62,43 @@ pub(super) fn utf16(head: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     }
 }
 
+/// Whether a text begins in UTF-32, and if so whether in its little-endian form.
+fn utf32(head: &[u8]) -> Option<bool> {
+    let units = head.chunks_exact(4);
+    let count = units.len();
+    let like = |little: bool| {
+        let plain = |unit: &[u8]| {
+            let value = unit32(unit, little);
+            value == 0xfeff || matches!(value, 9 | 10 | 13 | 32..=126)
+        };
+        units.clone().filter(|unit| plain(unit)).count() * 10 > count * 9
+    };
+    if count < 4 { None } else { [true, false].into_iter().find(|little| like(*little)) }
+}
+
+fn unit32(unit: &[u8], little: bool) -> u32 {
+    let unit = [unit[0], unit[1], unit[2], unit[3]];
+    if little { u32::from_le_bytes(unit) } else { u32::from_be_bytes(unit) }
+}
+
+/// Decodes UTF-32 character by character; offsets lead back to the line.
+fn decode32(bytes: &[u8], little: bool) -> (Vec<u8>, SpanMap) {
+    let (mut decoded, mut spans) = (String::with_capacity(bytes.len() / 4), SpanMap::default());
+    let mut start = true;
+    for (at, unit) in bytes.chunks_exact(4).enumerate() {
+        let c = char::from_u32(unit32(unit, little)).unwrap_or(char::REPLACEMENT_CHARACTER);
+        if c == '\u{feff}' {
+            continue;
+        }
+        if start {
+            spans.push(decoded.len(), at * 4, bytes.len() - at * 4);
+        }
+        start = c == '\n';
+        decoded.push(c);
+    }
+    (decoded.into_bytes(), spans)
+}
+
 /// Decodes line by line, so that offsets lead back to the line they came from.
 fn decode(bytes: &[u8], encoding: &'static encoding_rs::Encoding) -> (Vec<u8>, SpanMap) {
     let little = encoding == encoding_rs::UTF_16LE;
@@ -93,6 +134,17 @@ mod tests {
             let Text::Decoded(decoded, spans) = of(&bytes) else { panic!("not seen as UTF-16") };
             assert_eq!(decoded, text.as_bytes());
             assert_eq!(spans.raw(13..14).start, 26 + if mark { 2 } else { 0 });
+        }
+    }
+
+    #[test]
+    fn utf32_is_decoded() {
+        for (little, mark) in [(true, false), (true, true), (false, true)] {
+            let mut bytes = Vec::new();
+            let units = mark.then_some('\u{feff}').into_iter().chain("key = value\n".chars());
+            units.for_each(|c| bytes.extend(if little { (c as u32).to_le_bytes() } else { (c as u32).to_be_bytes() }));
+            let Text::Decoded(decoded, _) = of(&bytes) else { panic!("not seen as UTF-32") };
+            assert_eq!(decoded, b"key = value\n");
         }
     }
 

@@ -19,8 +19,9 @@ pub(super) fn feed(
     each: &mut dyn FnMut(&[u8], &SpanMap),
 ) -> io::Result<Result<u64, &'static str>> {
     let mut head = vec![0; text::HEAD];
-    let got = fill(content, &mut head)?;
+    let (got, broken) = fill_kept(content, &mut head);
     head.truncate(got);
+    let content: &mut dyn Read = &mut Ending { content, broken };
     if memchr::memchr(0, &head).is_none() {
         return cut(&mut head.as_slice().chain(content), each).map(Ok);
     }
@@ -39,12 +40,16 @@ fn cut(content: &mut dyn Read, each: &mut dyn FnMut(&[u8], &SpanMap)) -> io::Res
     let mut buffer = vec![0; SIZE];
     let (mut held, mut offset, mut line, mut column) = (0usize, 0u64, 0u32, 0u64);
     loop {
-        let got = fill(content, &mut buffer[held..])?;
+        let (got, broken) = fill_kept(content, &mut buffer[held..]);
         let full = held + got;
         let last = full < SIZE;
         let own = if offset == 0 { 0 } else { MARGIN }..if last { full } else { full - MARGIN };
         let window = &buffer[..full];
         each(window, &SpanMap::window(offset, line, column, own));
+        // What came before the break was handed on.
+        if let Some(error) = broken {
+            return Err(error);
+        }
         if last {
             return Ok(offset + full as u64);
         }
@@ -63,16 +68,39 @@ fn cut(content: &mut dyn Read, each: &mut dyn FnMut(&[u8], &SpanMap)) -> io::Res
 
 /// Reads until the buffer is full or the content ends.
 pub(super) fn fill(content: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    match fill_kept(content, buffer) {
+        (full, None) => Ok(full),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// A content of which the beginning was read, and how that ended.
+pub(super) struct Ending<'a> {
+    pub(super) content: &'a mut dyn Read,
+    pub(super) broken: Option<io::Error>,
+}
+
+impl Read for Ending<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self.broken.take() {
+            Some(error) => Err(error),
+            None => self.content.read(into),
+        }
+    }
+}
+
+/// The same, with what was read before an error.
+pub(super) fn fill_kept(content: &mut dyn Read, buffer: &mut [u8]) -> (usize, Option<io::Error>) {
     let mut full = 0;
     while full < buffer.len() {
         match content.read(&mut buffer[full..]) {
             Ok(0) => break,
             Ok(n) => full += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => return (full, Some(error)),
         }
     }
-    Ok(full)
+    (full, None)
 }
 
 /// UTF-16 as UTF-8, piece by piece.

@@ -2,6 +2,7 @@
 //! size that no honest archive reaches.
 
 mod ar;
+mod cpio;
 mod packed;
 mod sevenz;
 
@@ -23,7 +24,8 @@ const RATIO: u64 = 250;
 const LEAST: u64 = 64 << 20;
 
 /// Every kind of archive.
-pub(super) const OPENERS: &[Opener] = &[zip_opener, packed::opener, tar_opener, ar::opener, sevenz::opener];
+pub(super) const OPENERS: &[Opener] =
+    &[zip_opener, packed::opener, tar_opener, ar::opener, cpio::rpm, cpio::opener, sevenz::opener];
 
 thread_local! {
     /// What the outermost archive that this thread is in may still unpack to.
@@ -43,7 +45,7 @@ fn allowed(size: u64, inner: impl FnOnce()) {
 }
 
 /// The place of a member.
-fn within(provenance: &Provenance, member: &str) -> Provenance {
+pub(super) fn within(provenance: &Provenance, member: &str) -> Provenance {
     let mut inner = provenance.clone();
     match &mut inner {
         Provenance::File { inside, .. } | Provenance::Git { inside, .. } => inside.push(member.to_owned()),
@@ -99,6 +101,10 @@ impl Members<'_> {
         let mut held = Vec::new();
         let result = (&mut bounded).take(HELD).read_to_end(&mut held);
         LEFT.set(Some(bounded.left));
+        if result.is_err() && !held.is_empty() {
+            // What came before the break is text as well.
+            content::hand_on(&held, &inner, self.sink, self.account);
+        }
         let result = result.and_then(|got| {
             if (got as u64) < HELD {
                 content::hand_on(&held, &inner, self.sink, self.account);
@@ -140,13 +146,16 @@ fn zip_opener(wrapped: &Wrapped<'_>, sink: &dyn Sink, account: &mut Coverage) ->
     true
 }
 
-fn zip<R: Read + Seek>(read: R, mut members: Members<'_>) {
+fn zip<R: Read + Seek>(mut read: R, mut members: Members<'_>) {
     if !members.may_open() {
         return;
     }
-    let mut archive = match zip::ZipArchive::new(read) {
+    let mut archive = match zip::ZipArchive::new(&mut read) {
         Ok(archive) => archive,
-        Err(error) => return members.broken(error),
+        Err(error) => {
+            members.broken(error);
+            return salvage(read, members);
+        }
     };
     for number in 0..archive.len() {
         let mut member = match archive.by_index(number) {
@@ -165,6 +174,22 @@ fn zip<R: Read + Seek>(read: R, mut members: Members<'_>) {
         if bundle::leads_out(&name) {
             members.fail(&name, "name leads out of the archive");
         } else if !members.member(&name, &mut member) {
+            return;
+        }
+    }
+}
+
+/// Members of a zip file without its list of members, as far as they stand one after the other.
+fn salvage<R: Read + Seek>(mut read: R, mut members: Members<'_>) {
+    if read.rewind().is_err() {
+        return;
+    }
+    // What comes after the first member that cannot be read is what was named as broken.
+    while let Ok(Some(mut member)) = zip::read::read_zipfile_from_stream(&mut read) {
+        let name = member.name().map_or_else(|_| "member".to_owned(), |name| name.into_owned());
+        if bundle::leads_out(&name) {
+            members.fail(&name, "name leads out of the archive");
+        } else if !member.is_dir() && !members.member(&name, &mut member) {
             return;
         }
     }

@@ -49,11 +49,9 @@ pub(super) fn unpack<R: BufRead>(head: &[u8], mut read: R, mut members: Members<
 /// Hands the content on: a tar by its members, everything else as the one member without the packer's ending.
 fn stream<R: Read>(mut read: R, mut members: Members<'_>) {
     let mut head = vec![0; 512];
-    let got = match windows::fill(&mut read, &mut head) {
-        Ok(got) => got,
-        Err(error) => return members.broken(error),
-    };
+    let (got, broken) = windows::fill_kept(&mut read, &mut head);
     head.truncate(got);
+    let read = windows::Ending { content: &mut read, broken };
     if bundle::is_tar(&head) {
         let Members { provenance, sink, account } = members;
         let left = super::LEFT.get().unwrap_or(super::LEAST);

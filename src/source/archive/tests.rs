@@ -59,6 +59,57 @@ fn members_are_found_through_every_layer() {
     assert_eq!(read(&deb).0, [("a!control".to_owned(), "abc".to_owned())]);
 }
 
+/// A member of a cpio archive.
+fn cpio(name: &str, mode: u32, content: &[u8]) -> Vec<u8> {
+    let fields = [1, mode, 0, 0, 1, 0, content.len() as u32, 0, 0, 0, 0, name.len() as u32 + 1, 0];
+    let mut out = b"070701".to_vec();
+    fields.iter().for_each(|field| out.extend(format!("{field:08x}").bytes()));
+    out.extend(name.bytes().chain([0]));
+    out.resize(out.len().next_multiple_of(4), 0);
+    out.extend(content);
+    out.resize(out.len().next_multiple_of(4), 0);
+    out
+}
+
+#[test]
+fn packages_are_opened() {
+    let files =
+        [cpio("./etc/app.conf", 0o100_644, b"pw"), cpio("link", 0o120_777, b"/etc"), cpio("TRAILER!!!", 0, b"")];
+    let section = |entries: u32, data: &[u8]| {
+        let mut out = vec![0x8e, 0xad, 0xe8, 1, 0, 0, 0, 0];
+        out.extend(entries.to_be_bytes());
+        out.extend((data.len() as u32).to_be_bytes());
+        out.extend(vec![0; entries as usize * 16]);
+        out.extend(data);
+        out
+    };
+    let mut rpm = vec![0; 96];
+    rpm[..4].copy_from_slice(&[0xed, 0xab, 0xee, 0xdb]);
+    rpm.extend(section(1, b"sig"));
+    rpm.resize(rpm.len().next_multiple_of(8), 0);
+    rpm.extend(section(2, b"header"));
+    rpm.extend(gzipped(&files.concat()));
+    let (found, account) = read(&rpm);
+    assert_eq!(found, [("a!content!etc/app.conf".to_owned(), "pw".to_owned())], "{:?}", account.gaps);
+    let (_, account) = read(&rpm[..150]);
+    assert!(account.is_partial());
+}
+
+#[test]
+fn a_zip_that_is_cut_off_gives_what_is_left() {
+    let mut out = Cursor::new(Vec::new());
+    let mut zip = zip::ZipWriter::new(&mut out);
+    for name in ["first.txt", "second.txt"] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).expect("started");
+        zip.write_all(format!("{name} is here").as_bytes()).expect("written");
+    }
+    zip.finish().expect("finished");
+    let whole = out.into_inner();
+    let (found, account) = read(&whole[..whole.len() - 60]);
+    assert!(account.is_partial());
+    assert_eq!(found.iter().filter(|one| one.1.ends_with("is here")).count(), 2, "{found:?}");
+}
+
 #[test]
 fn hostile_archives_cost_one_line_and_little_memory() {
     let mut nested = b"core".to_vec();

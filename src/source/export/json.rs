@@ -9,20 +9,20 @@ use serde_json::Value;
 pub(super) const LARGEST: usize = 16 << 20;
 
 /// A record: `key` is the member that holds it (`messages`), empty for a list or line at the top.
-pub(super) struct Found {
-    pub(super) key: String,
-    pub(super) pointer: String,
-    pub(super) value: Value,
+pub(in crate::source) struct Found {
+    pub(in crate::source) key: String,
+    pub(in crate::source) pointer: String,
+    pub(in crate::source) value: Value,
 }
 
 /// Takes records.
-pub(super) type Each<'a> = dyn FnMut(Found) + 'a;
+pub(in crate::source) type Each<'a> = dyn FnMut(Found) + 'a;
 
 /// Reads a list, or the members of an object: lists among them by element. Objects named in `into` are entered, too.
 ///
 /// # Errors
 /// Why the text ends or breaks; records before that were handed on.
-pub(super) fn members(read: &mut dyn Read, into: &[&str], each: &mut Each<'_>) -> Result<(), String> {
+pub(in crate::source) fn members(read: &mut dyn Read, into: &[&str], each: &mut Each<'_>) -> Result<(), String> {
     let mut scan = Scan { read, buffer: vec![0; 64 << 10], at: 0, full: 0, base: 0 };
     loop {
         match scan.next_char()? {

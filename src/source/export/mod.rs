@@ -5,7 +5,7 @@
 //! Layouts: `docs/sources.md`.
 
 mod dates;
-mod json;
+pub(super) mod json;
 mod known;
 mod out;
 mod table;

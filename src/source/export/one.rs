@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::super::content::Wrapped;
-use super::super::{Coverage, Provenance, Sink};
+use super::super::{Coverage, Provenance, Sink, windows};
 use super::known::Known;
 use super::utf8::{Utf8, announced};
 use super::{Format, HEAD, Input, Out, Peek, formats};
@@ -94,8 +94,9 @@ pub(super) type Pass<'a> = dyn FnMut(&mut dyn Read) -> Result<(), String> + 'a;
 /// Reads as UTF-8.
 pub(super) fn decoded(raw: &mut dyn Read, each: &mut Pass<'_>) -> Result<(), String> {
     let mut head = vec![0; HEAD];
-    let got = super::super::windows::fill(raw, &mut head).map_err(|error| error.to_string())?;
+    let (got, broken) = windows::fill_kept(raw, &mut head);
     head.truncate(got);
+    let raw = windows::Ending { content: raw, broken };
     let encoding = announced(&head);
     let mut read = Utf8::new(head.as_slice().chain(raw), encoding);
     each(&mut read)

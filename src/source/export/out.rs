@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::super::content;
 use super::super::{Container, ContainerKind, Coverage, Document, Item, ItemKind, PersonRef, Provenance, Sink, Via};
+use super::super::{content, encoded};
 
 /// Takes the items of one file.
 pub(super) struct Out<'a> {
@@ -31,6 +31,7 @@ impl Out<'_> {
         self.coverage.documents += 1;
         self.coverage.bytes += text.len() as u64;
         self.sink.document(&Document { bytes: text.as_bytes(), provenance: &provenance, spans: None });
+        encoded::hand_on(text.as_bytes(), &provenance, self.sink, self.coverage);
     }
 
     /// Hands on an attached file, opened if it is an archive.

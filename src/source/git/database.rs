@@ -244,7 +244,8 @@ pub(super) fn git_dir(path: &Path) -> Option<PathBuf> {
         if candidate.is_dir() && is_git(&candidate) {
             return Some(candidate);
         }
-        if candidate.is_file()
+        // Such a file holds one line; any other file may be an export of many gigabytes.
+        if candidate.metadata().is_ok_and(|meta| meta.is_file() && meta.len() < 16 << 10)
             && let Ok(text) = fs::read_to_string(&candidate)
             && let Some(target) = text.strip_prefix("gitdir:")
         {

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::super::bundle::Bundle;
 use super::super::{Container, ContainerKind, Coverage, Evidence, Item, ItemKind, PersonRef, Via};
-use super::{FORMAT, base};
+use super::FORMAT;
+use super::parts::{self, Part, base};
+use super::slackdump::{self, Conversations};
 
 /// A channel or conversation with its members.
 pub(super) struct Channel {
@@ -22,14 +24,19 @@ pub(super) struct Directory {
     /// By folder: the path of the folder that holds the days.
     channels: HashMap<String, Channel>,
     topics: Vec<(Arc<Item>, String)>,
+    /// Names of workspaces by the folder that holds their channels: `acme` of `acme.slack.com`.
+    workspaces: HashMap<String, String>,
 }
+
+/// Files of days that are looked through for the name of a workspace.
+const LOOKS: usize = 100;
 
 impl Directory {
     /// Reads `users.json`, `org_users.json` and the lists of conversations, at the root and in every workspace.
-    pub(super) fn read(bundle: &Bundle, coverage: &mut Coverage) -> Self {
+    pub(super) fn read(bundle: &Bundle, parts: &[(&str, Part)], coverage: &mut Coverage) -> Self {
         let mut directory = Self::default();
         let mut lists = Vec::new();
-        for name in bundle.names() {
+        for (name, _) in parts.iter().filter(|part| part.1 == Part::Index) {
             let kind = match base(name) {
                 "users.json" | "org_users.json" => None,
                 "channels.json" => Some((ContainerKind::Channel, true)),
@@ -41,21 +48,67 @@ impl Directory {
             let parsed =
                 bundle.read(name).and_then(|raw| serde_json::from_slice::<Vec<Value>>(&raw).map_err(|e| e.to_string()));
             match (parsed, kind) {
-                (Err(why), _) => coverage.fail(name, format!("index not usable, authors may be missing: {why}")),
+                (Err(why), _) => coverage.fail(*name, format!("index not usable, authors may be missing: {why}")),
                 (Ok(users), None) => users.iter().for_each(|user| directory.user(user)),
                 // Channels name their members by id: users first.
                 (Ok(channels), Some(kind)) => {
-                    lists.push((name.rsplit_once('/').map_or("", |p| p.0).to_owned(), name, channels, kind))
+                    lists.push((name.rsplit_once('/').map_or("", |p| p.0).to_owned(), *name, channels, kind))
                 }
             }
         }
         for (prefix, name, channels, kind) in lists {
             channels.iter().for_each(|channel| directory.channel(&prefix, name, channel, kind));
         }
+        directory.others(bundle, parts);
         directory
     }
 
-    fn user(&mut self, user: &Value) {
+    /// What the other shapes say about people and conversations, and the names of the workspaces. What cannot be read here
+    /// is named when the messages are read.
+    fn others(&mut self, bundle: &Bundle, parts: &[(&str, Part)]) {
+        let mut looks: HashMap<&str, usize> = HashMap::new();
+        for (name, part) in parts {
+            let mut conversations = Conversations::default();
+            let _again = match part {
+                Part::Chunks => slackdump::learn(bundle, name, self, &mut conversations),
+                Part::Dump => slackdump::titled(bundle, name, &mut conversations),
+                Part::Database => slackdump::with_database(bundle, name, &mut |base| {
+                    slackdump::learn_database(base, self, &mut conversations);
+                    Ok(())
+                }),
+                Part::Day => {
+                    let folder = parts::workspace_of(name);
+                    let looked = looks.entry(folder).or_default();
+                    *looked += 1;
+                    if *looked <= LOOKS && !self.workspaces.contains_key(folder) {
+                        bundle.read(name).map(|raw| {
+                            if let Some(found) = super::workspace(&raw) {
+                                self.workspaces.insert(folder.to_owned(), found);
+                            }
+                        })
+                    } else {
+                        Ok(())
+                    }
+                }
+                Part::Index | Part::Other => Ok(()),
+            };
+            conversations.settle(name, self);
+        }
+    }
+
+    /// Takes the name of a workspace out of its address.
+    pub(super) fn address(&mut self, folder: &str, url: &str) {
+        if let Some(found) = super::workspace(url.as_bytes()) {
+            self.workspaces.insert(folder.to_owned(), found);
+        }
+    }
+
+    /// Name of the workspace whose channels lie in a folder.
+    pub(super) fn workspace(&self, folder: &str) -> Option<String> {
+        self.workspaces.get(folder).cloned()
+    }
+
+    pub(super) fn user(&mut self, user: &Value) {
         let Some(id) = user["id"].as_str() else { return };
         let profile = &user["profile"];
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
@@ -81,7 +134,7 @@ impl Directory {
         self.users.insert(id.to_owned(), person);
     }
 
-    fn channel(&mut self, prefix: &str, file: &str, channel: &Value, (kind, public): (ContainerKind, bool)) {
+    pub(super) fn channel(&mut self, prefix: &str, file: &str, channel: &Value, (kind, public): (ContainerKind, bool)) {
         let Some(id) = channel["id"].as_str() else { return };
         let members: Arc<[PersonRef]> = channel["members"]
             .as_array()
@@ -134,6 +187,25 @@ impl Directory {
     /// The conversation of a folder.
     pub(super) fn of_folder(&self, folder: &str) -> Option<&Channel> {
         self.channels.get(folder)
+    }
+
+    /// The item of a file in a conversation's folder that no message names.
+    pub(super) fn attachment(&self, folder: &str, name: &str) -> Option<Arc<Item>> {
+        let channel = self.channels.get(folder)?;
+        Some(Arc::new(Item {
+            format: FORMAT.to_owned(),
+            container: channel.container.clone(),
+            id: name.to_owned(),
+            kind: ItemKind::File,
+            author: None,
+            via: Via::Direct,
+            created: None,
+            edited: None,
+            permalink: None,
+            pointer: None,
+            sent_to: Vec::new(),
+            readers: Arc::clone(&channel.members),
+        }))
     }
 
     /// Everybody in the user lists.

@@ -19,13 +19,12 @@ pub(super) struct Day<'a> {
 }
 
 /// A piece of text with its item.
-type Piece = (Arc<Item>, String);
+pub(super) type Piece = (Arc<Item>, String);
 
 impl Day<'_> {
-    /// All pieces of the message with this number in its file.
-    pub(super) fn items(&self, message: &Value, number: usize) -> Vec<Piece> {
+    /// All pieces of the message at this place of its file, and of the replies that lie inside of it.
+    pub(super) fn items(&self, message: &Value, pointer: &str) -> Vec<Piece> {
         let mut pieces = Vec::new();
-        let pointer = format!("/{number}");
         match message["subtype"].as_str() {
             // With "keep edits" switched on, the text before an edit or deletion has records of its own.
             Some("message_changed" | "message_deleted") => {
@@ -35,8 +34,21 @@ impl Day<'_> {
                 self.one(&message["original"], &format!("{pointer}/original"), ItemKind::History, &mut pieces);
             }
             // `root` repeats the parent, which stands under its own author on its own day.
-            _ => self.one(message, &pointer, ItemKind::Message, &mut pieces),
+            _ => self.one(message, pointer, ItemKind::Message, &mut pieces),
         }
+        for (at, reply) in list(&message["slackdump_thread_replies"]) {
+            // The first reply of a thread is its parent once more.
+            if reply["ts"] != message["ts"] {
+                pieces.extend(self.items(reply, &format!("{pointer}/slackdump_thread_replies/{at}")));
+            }
+        }
+        pieces
+    }
+
+    /// An earlier form of a message.
+    pub(super) fn earlier(&self, message: &Value, pointer: &str) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        self.one(message, pointer, ItemKind::History, &mut pieces);
         pieces
     }
 
@@ -194,6 +206,14 @@ impl Day<'_> {
             readers: members,
         };
         pieces.push((Arc::new(item), text));
+    }
+
+    /// The item of a file that was posted with a message.
+    pub(super) fn posted(&self, message: &Value, file: &Value, pointer: &str) -> Option<Arc<Item>> {
+        let mut pieces = Vec::new();
+        let author = file["user"].as_str().map(|id| self.directory.person(id)).or_else(|| self.author(message).0);
+        self.push(&mut pieces, message, pointer, ItemKind::File, author, Via::Direct, "file".to_owned());
+        pieces.pop().map(|piece| piece.0)
     }
 
     /// A folder that no list names: an archived or renamed conversation.

@@ -1,21 +1,25 @@
 //! Slack exports: a zip file or a folder with an index of users and channels and one JSON file a channel and day. Grid
-//! exports nest whole exports under `teams/<workspace>/`.
+//! exports nest whole exports under `teams/<workspace>/`. slackdump writes the same, and three shapes of its own.
 //!
 //! Layout and fields: Slack's help centre, "How to read Slack data exports", and exports seen.
 
 mod directory;
 mod message;
 mod mrkdwn;
+mod parts;
+mod slackdump;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
 use super::bundle::Bundle;
-use super::{Coverage, Document, Kin, OpenOptions, Progress, Provenance, Sink, Source};
+use super::{Coverage, Document, Item, Kin, OpenOptions, Progress, Provenance, Sink, Source, content, encoded};
 use crate::error::Result;
 use directory::Directory;
+use parts::{Part, base};
 
 /// Format id.
 pub(super) const FORMAT: &str = "slack-export";
@@ -25,46 +29,35 @@ pub struct SlackExport {
     path: PathBuf,
 }
 
-/// Takes a path for a Slack export when it has an index of channels or users and at least one day file.
-///
-/// # Errors
-/// When the path is a zip file without a list of members.
+/// Takes a path for a Slack export when it has an index of channels or users and at least one file of messages, or a file
+/// that only Slack or slackdump writes. A zip file without a list of members is left to those who read archives.
 pub(super) fn recognise(path: &Path, options: &OpenOptions) -> Result<Option<Vec<Box<dyn Source>>>> {
-    if path.is_dir() && options.take_for.is_none() && !has_index(path) {
+    if path.is_dir() && options.take_for.is_none() && !parts::promising(path) {
         return Ok(None);
     }
-    let Some(bundle) = Bundle::open(path, &mut Coverage::default())? else { return Ok(None) };
-    let names = bundle.names();
-    let index =
-        names.iter().any(|name| matches!(base(name), "channels.json" | "dms.json" | "groups.json" | "users.json"));
-    let days = names.iter().any(|name| is_day(name));
-    Ok((index && days).then(|| vec![Box::new(SlackExport { path: path.to_owned() }) as Box<dyn Source>]))
-}
-
-/// A quick look that spares a walk through every folder that is no export.
-fn has_index(path: &Path) -> bool {
-    ["channels.json", "users.json", "dms.json", "groups.json", "org_users.json"]
-        .iter()
-        .any(|name| path.join(name).is_file())
-}
-
-fn base(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
-}
-
-/// `general/2026-01-31.json`
-fn is_day(name: &str) -> bool {
-    let file = base(name).as_bytes();
-    name.contains('/')
-        && file.len() == 15
-        && file.ends_with(b".json")
-        && file[..10].iter().enumerate().all(|(at, b)| if at == 4 || at == 7 { *b == b'-' } else { b.is_ascii_digit() })
+    let Ok(Some(bundle)) = Bundle::any(path, &mut Coverage::default()) else { return Ok(None) };
+    let parts = parts::all(&bundle);
+    let has = |part: Part| parts.iter().any(|one| one.1 == part);
+    let index = has(Part::Index) || !matches!(bundle, Bundle::Zip(..) | Bundle::Tar(..));
+    let database = || {
+        parts.iter().filter(|one| one.1 == Part::Database).any(|(name, _)| {
+            let mut known = false;
+            // A database that cannot be opened is none of ours.
+            let _unreadable = slackdump::with_database(&bundle, name, &mut |base| {
+                known = slackdump::is_ours(base);
+                Ok(())
+            });
+            known
+        })
+    };
+    let mine = index && has(Part::Day) || has(Part::Dump) || has(Part::Chunks) || database();
+    Ok(mine.then(|| vec![Box::new(SlackExport { path: path.to_owned() }) as Box<dyn Source>]))
 }
 
 impl SlackExport {
     fn open(&self, coverage: &mut Coverage) -> Result<Bundle> {
         let gone = || crate::error::Error::user(format!("{} is no Slack export any more", self.path.display()));
-        Bundle::open(&self.path, coverage)?.ok_or_else(gone)
+        Bundle::any(&self.path, coverage)?.ok_or_else(gone)
     }
 
     /// One day of one channel.
@@ -79,8 +72,9 @@ impl SlackExport {
             return;
         }
         let messages: Vec<serde_json::Value> = match serde_json::from_slice(&raw) {
-            Ok(messages) => messages,
-            Err(_) => {
+            Ok(serde_json::Value::Array(messages)) => messages,
+            Ok(message @ serde_json::Value::Object(_)) => vec![message],
+            _ => {
                 // Cut-off JSON is still text: better without an author than not at all.
                 coverage.fail(name, "not a JSON list, searched without authors");
                 return self.plain(name, &raw, sink, coverage);
@@ -89,16 +83,102 @@ impl SlackExport {
         let day = message::Day {
             directory,
             folder: name.rsplit_once('/').map_or("", |pair| pair.0),
-            workspace: workspace(&raw),
+            workspace: workspace(&raw).or_else(|| directory.workspace(parts::workspace_of(name))),
         };
         for (number, message) in messages.iter().enumerate() {
-            for (item, text) in day.items(message, number) {
-                let provenance = Provenance::Export { path: self.shown(name), item };
-                coverage.documents += 1;
-                coverage.bytes += text.len() as u64;
-                sink.document(&Document { bytes: text.as_bytes(), provenance: &provenance, spans: None });
+            for piece in day.items(message, &format!("/{number}")) {
+                self.hand(name, piece, sink, coverage);
             }
         }
+    }
+
+    fn hand(&self, name: &str, (item, text): message::Piece, sink: &dyn Sink, coverage: &mut Coverage) {
+        let provenance = Provenance::Export { path: self.shown(name), item };
+        coverage.documents += 1;
+        coverage.bytes += text.len() as u64;
+        sink.document(&Document { bytes: text.as_bytes(), provenance: &provenance, spans: None });
+        encoded::hand_on(text.as_bytes(), &provenance, sink, coverage);
+    }
+
+    /// One of the shapes that only slackdump has.
+    fn dumped(
+        &self,
+        bundle: &Bundle,
+        directory: &Directory,
+        (name, part): (&str, Part),
+        sink: &dyn Sink,
+        coverage: &mut Coverage,
+    ) {
+        coverage.raw_bytes += bundle.size(name);
+        let done = match part {
+            Part::Dump => slackdump::dump(bundle, name, directory, &mut |piece| self.hand(name, piece, sink, coverage)),
+            Part::Chunks => {
+                slackdump::chunks(bundle, name, directory, &|line| sink.wants(line), &mut |piece| match piece {
+                    Ok(piece) => self.hand(name, piece, sink, coverage),
+                    Err(line) => self.plain(name, line, sink, coverage),
+                })
+            }
+            _ => slackdump::with_database(bundle, name, &mut |base| {
+                slackdump::messages(base, directory, &mut |piece| self.hand(name, piece, sink, coverage))
+            }),
+        };
+        if let Err(why) = done {
+            coverage.fail(name, format!("not all of it could be read: {why}"));
+            if part == Part::Dump {
+                self.other(bundle, directory, name, &HashMap::new(), sink, coverage);
+            }
+        }
+    }
+
+    /// An attachment of a message, or a file that is nobody's.
+    fn other(
+        &self,
+        bundle: &Bundle,
+        directory: &Directory,
+        name: &str,
+        uploads: &Uploads,
+        sink: &dyn Sink,
+        coverage: &mut Coverage,
+    ) {
+        let raw = match bundle.read(name) {
+            Ok(raw) => raw,
+            Err(why) => return coverage.fail(name, why),
+        };
+        coverage.raw_bytes += raw.len() as u64;
+        let known = upload_ids(name).find_map(|id| uploads.get(id)).cloned();
+        let item = known.or_else(|| directory.attachment(name.rsplit_once('/')?.0, base(name)));
+        let provenance = match item {
+            Some(item) => Provenance::Export { path: self.shown(name), item },
+            None => Provenance::File { path: self.shown(name), inside: Vec::new() },
+        };
+        content::hand_on(&raw, &provenance, sink, coverage);
+    }
+
+    /// Who posted each attachment that lies in the export.
+    fn uploads(&self, bundle: &Bundle, directory: &Directory, parts: &[(&str, Part)]) -> Uploads {
+        let mut uploads = HashMap::new();
+        if !parts.iter().any(|(name, part)| *part == Part::Other && upload_ids(name).next().is_some()) {
+            return uploads;
+        }
+        for (name, _) in parts.iter().filter(|part| part.1 == Part::Day) {
+            let Some(messages) =
+                bundle.read(name).ok().and_then(|raw| serde_json::from_slice::<Vec<serde_json::Value>>(&raw).ok())
+            else {
+                continue;
+            };
+            let folder = name.rsplit_once('/').map_or("", |pair| pair.0);
+            let day = message::Day { directory, folder, workspace: directory.workspace(parts::workspace_of(name)) };
+            for (number, message) in messages.iter().enumerate() {
+                for file in message["files"].as_array().into_iter().flatten() {
+                    if let (Some(id), Some(item)) =
+                        (file["id"].as_str(), day.posted(message, file, &format!("/{number}")))
+                    {
+                        uploads.entry(id.to_owned()).or_insert(item);
+                    }
+                }
+            }
+        }
+        uploads
     }
 
     fn plain(&self, name: &str, raw: &[u8], sink: &dyn Sink, coverage: &mut Coverage) {
@@ -111,6 +191,18 @@ impl SlackExport {
     fn shown(&self, name: &str) -> String {
         format!("{}/{name}", self.path.display())
     }
+}
+
+/// Messages that files were posted with, by the id of the file.
+type Uploads = HashMap<String, Arc<Item>>;
+
+/// Ids of files in a name: `__uploads/F012/key.pem`, `general/attachments/F012-key.pem`.
+fn upload_ids(name: &str) -> impl Iterator<Item = &str> {
+    let id = |text: &str| {
+        text.len() >= 6 && text.starts_with('F') && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+    };
+    let dashed = base(name).split_once('-').map(|pair| pair.0);
+    name.split('/').chain(dashed).filter(move |part| id(part))
 }
 
 /// `acme` out of the first `https://acme.slack.com/` in the raw JSON, whose slashes may be escaped.
@@ -129,35 +221,40 @@ impl Source for SlackExport {
     fn read(&self, sink: &dyn Sink, progress: &Progress) -> Result<Coverage> {
         let mut coverage = Coverage::new(self.name(), FORMAT);
         let bundle = self.open(&mut coverage)?;
-        let directory = Directory::read(&bundle, &mut coverage);
-        let names = bundle.names();
-        progress.expect(names.len() as u64);
+        let parts = parts::all(&bundle);
+        let directory = Directory::read(&bundle, &parts, &mut coverage);
+        let uploads = self.uploads(&bundle, &directory, &parts);
+        progress.expect(parts.iter().map(|part| bundle.size(part.0)).sum());
         for (item, text) in directory.topics() {
             let provenance = Provenance::Export { path: self.shown(&item.id), item };
             coverage.documents += 1;
             sink.document(&Document { bytes: text.as_bytes(), provenance: &provenance, spans: None });
         }
         let total = Mutex::new(coverage);
-        names.par_iter().for_each(|name| {
-            let mut part = Coverage::default();
-            if is_day(name) {
-                self.day(&bundle, &directory, name, sink, &mut part);
-            } else {
-                // Index files and attachments: searched as they are, nobody wrote them.
-                match bundle.read(name) {
-                    Ok(raw) => self.plain(name, &raw, sink, &mut part),
-                    Err(why) => part.fail(*name, why),
+        parts.par_iter().for_each(|(name, part)| {
+            let mut share = Coverage::default();
+            match part {
+                Part::Day => self.day(&bundle, &directory, name, sink, &mut share),
+                Part::Dump | Part::Chunks | Part::Database => {
+                    self.dumped(&bundle, &directory, (name, *part), sink, &mut share);
                 }
+                // Index files are searched as they are, nobody wrote them.
+                // Index files are searched as they are, nobody wrote them.
+                Part::Index => match bundle.read(name) {
+                    Ok(raw) => self.plain(name, &raw, sink, &mut share),
+                    Err(why) => share.fail(*name, why),
+                },
+                Part::Other => self.other(&bundle, &directory, name, &uploads, sink, &mut share),
             }
-            progress.advance(1);
-            total.lock().expect("because no thread panics with the lock held").absorb(part);
+            progress.advance(bundle.size(name));
+            total.lock().expect("because no thread panics with the lock held").absorb(share);
         });
         Ok(total.into_inner().expect("because no thread panics with the lock held"))
     }
 
     fn roster(&self) -> Result<Vec<Kin>> {
         let bundle = self.open(&mut Coverage::default())?;
-        let directory = Directory::read(&bundle, &mut Coverage::default());
+        let directory = Directory::read(&bundle, &parts::all(&bundle), &mut Coverage::default());
         let reason = format!("user list of the {}", self.name());
         Ok(directory.users().map(|person| Kin { people: vec![person.clone()], reason: reason.clone() }).collect())
     }

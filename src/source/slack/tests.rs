@@ -134,8 +134,10 @@ fn hostile_and_broken_zips_cost_one_line_each() {
     assert!(coverage.gaps.iter().any(|gap| gap.why == "name leads out of the archive"), "{:?}", coverage.gaps);
     let bytes = std::fs::read(zip.path()).expect("readable");
     std::fs::write(zip.path(), &bytes[..bytes.len() / 2]).expect("cut");
-    let error = recognise(zip.path(), &OpenOptions::default()).err().expect("refused");
-    assert!(error.to_string().contains("cut off"), "{error}");
+    assert!(
+        recognise(zip.path(), &OpenOptions::default()).expect("looked at").is_none(),
+        "left to those who read archives"
+    );
 }
 
 #[test]

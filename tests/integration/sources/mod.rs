@@ -1,5 +1,8 @@
 //! Places that hold text: many repositories, Slack in every shape, archives, streams, hostile input.
 
 mod clones;
+mod hostile;
+mod mutation;
+mod slack;
 
-use super::formats::{file, read, read_as, token};
+use super::formats::{Seen, file, folder, read, read_as, token};

@@ -72,7 +72,8 @@ const CREATED: &[&str] =
 
 fn claims(peek: &Peek<'_>) -> bool {
     let head = peek.head.trim_start_matches('\u{feff}');
-    let Some((first, rest)) = head.split_once('\n') else { return false };
+    // Of an issue with thousands of comments not even the names of the columns fit.
+    let (first, rest) = head.split_once('\n').unwrap_or((head, ""));
     let names: Vec<&str> = first.split([',', ';', '\t']).map(|name| name.trim_matches(['"', '\r', ' '])).collect();
     let key = KEYS[..KEYS.len() - 1].iter().any(|key| names.contains(key));
     let jira =
@@ -80,7 +81,8 @@ fn claims(peek: &Peek<'_>) -> bool {
     let repeated =
         names.len() > 8 && names.iter().enumerate().any(|(at, name)| !name.is_empty() && names[..at].contains(name));
     let keyed = rest.split([',', ';', '\t', '\n']).take(400).any(|cell| is_key(cell.trim_matches(['"', '\r'])));
-    names.len() >= 4 && keyed && (key || jira || repeated)
+    let long = rest.is_empty() && key && names.len() > 500;
+    names.len() >= 4 && (keyed || long) && (key || jira || repeated)
 }
 
 /// `OPS-12`
