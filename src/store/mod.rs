@@ -12,8 +12,18 @@
 #[cfg(feature = "aws")]
 mod aws_secrets;
 mod file;
-#[cfg(any(feature = "vault", feature = "aws"))]
+#[cfg(feature = "issuers")]
+mod gcp_secrets;
+#[cfg(feature = "issuers")]
+mod gitlab_ci;
+#[cfg(any(feature = "vault", feature = "aws", feature = "issuers"))]
 mod json;
+#[cfg(feature = "issuers")]
+mod kubernetes;
+#[cfg(feature = "issuers")]
+mod rest;
+#[cfg(feature = "issuers")]
+mod shelf;
 #[cfg(feature = "vault")]
 mod vault_kv;
 #[cfg(feature = "vault")]
@@ -22,6 +32,16 @@ mod vault_reads;
 #[cfg(feature = "aws")]
 pub use aws_secrets::AwsSecrets;
 pub use file::FileStore;
+#[cfg(feature = "issuers")]
+pub use gcp_secrets::gcp_secrets;
+#[cfg(feature = "issuers")]
+pub use gitlab_ci::gitlab_variables;
+#[cfg(feature = "issuers")]
+pub use kubernetes::kubernetes_secrets;
+#[cfg(feature = "issuers")]
+pub use rest::Rest;
+#[cfg(feature = "issuers")]
+pub use shelf::Shelf;
 #[cfg(feature = "vault")]
 pub use vault_kv::VaultKv;
 

@@ -36,6 +36,8 @@ mod reports;
 mod resume;
 mod rotation_model;
 mod sources;
+#[cfg(feature = "issuers")]
+mod shelves;
 #[cfg(any(feature = "issuers", feature = "postgres"))]
 mod steps;
 mod surprises;

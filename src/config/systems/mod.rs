@@ -11,6 +11,8 @@ mod http;
 mod keyring;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "issuers")]
+mod shelves;
 #[cfg(feature = "vault")]
 mod vault;
 
@@ -90,6 +92,9 @@ tables! {
     StoreEntry opens dyn Store;
     Files(files::Files),
     VaultKv(vault::Kv) needs "vault",
+    Kubernetes(shelves::Kubernetes) needs "issuers",
+    GcpSecrets(shelves::Gcp) needs "issuers",
+    GitlabCi(shelves::GitLab) needs "issuers",
     AwsSecrets(aws::Secrets) needs "aws",
 }
 

@@ -2,7 +2,7 @@
 //! instead: rate limits, faults, web pages, redirects, silence. No request leaves this machine.
 
 mod cases;
-mod replay;
+pub(crate) mod replay;
 
 use std::collections::HashMap;
 use std::time::Duration;

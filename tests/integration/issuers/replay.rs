@@ -85,7 +85,7 @@ impl Replay {
 }
 
 /// Head and body of one request.
-fn request(stream: &mut TcpStream) -> Option<(String, String)> {
+pub(crate) fn request(stream: &mut TcpStream) -> Option<(String, String)> {
     stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
