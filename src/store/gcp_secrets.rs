@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::rest::{Rest, refusal};
-use super::shelf::{Backend, Entry, Shelf};
+use super::shelf::{Backend, Entry, Listing, Shelf};
 use crate::action::Pending;
 use crate::error::Result;
 use crate::remote::Failure;
@@ -104,7 +104,7 @@ impl Backend for Gcp {
         "gcp-secrets"
     }
 
-    fn list(&self) -> Pending<'_, Result<(Vec<Entry>, Vec<(String, String)>), Failure>> {
+    fn list(&self) -> Pending<'_, Result<Listing, Failure>> {
         Box::pin(async move {
             let (mut entries, mut left_out) = (Vec::new(), Vec::new());
             for secret in self.pages(&self.path(&[]), "secrets", "").await? {

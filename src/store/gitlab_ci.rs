@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::rest::{Rest, refusal};
-use super::shelf::{Backend, Entry, PENDING, Shelf};
+use super::shelf::{Backend, Entry, Listing, PENDING, Shelf};
 use crate::action::Pending;
 use crate::error::Result;
 use crate::remote::Failure;
@@ -79,7 +79,7 @@ impl Backend for Variables {
         "gitlab-ci"
     }
 
-    fn list(&self) -> Pending<'_, Result<(Vec<Entry>, Vec<(String, String)>), Failure>> {
+    fn list(&self) -> Pending<'_, Result<Listing, Failure>> {
         Box::pin(async move {
             let (mut entries, mut left_out) = (Vec::new(), Vec::new());
             for page in 1u32.. {

@@ -122,10 +122,13 @@ fn plain(encoded: &str) -> String {
     String::from_utf8(data_encoding::BASE64.decode(encoded.as_bytes()).expect("base64")).expect("text")
 }
 
-/// Kubernetes: name → version and data.
+/// Version, type, data.
+type Secret = (u64, String, BTreeMap<String, String>);
+
+/// Kubernetes: namespace and name → Secret.
 struct Cluster {
     version: u64,
-    secrets: BTreeMap<(String, String), (u64, String, BTreeMap<String, String>)>,
+    secrets: BTreeMap<(String, String), Secret>,
 }
 
 impl Default for Cluster {
@@ -141,7 +144,7 @@ impl Default for Cluster {
 }
 
 impl Cluster {
-    fn show(key: &(String, String), secret: &(u64, String, BTreeMap<String, String>)) -> Value {
+    fn show(key: &(String, String), secret: &Secret) -> Value {
         json!({
             "kind": "Secret", "type": secret.1, "data": secret.2,
             "metadata": { "name": key.1, "namespace": key.0, "resourceVersion": secret.0.to_string() },
@@ -181,7 +184,8 @@ impl Product for Cluster {
             }
             ("PATCH", [_]) => {
                 let Some(secret) = self.secrets.get_mut(&key(name)) else { return (404, json!({})) };
-                if asked.body["metadata"]["resourceVersion"] != secret.0.to_string() {
+                let version = secret.0.to_string();
+                if asked.body["metadata"]["resourceVersion"].as_str() != Some(version.as_str()) {
                     return (409, json!({ "reason": "Conflict" }));
                 }
                 self.version += 1;

@@ -38,6 +38,9 @@ pub(super) struct Entry {
     pub(super) fields: Map<String, Value>,
 }
 
+/// Entries, and what was left out and why.
+pub(super) type Listing = (Vec<Entry>, Vec<(String, String)>);
+
 /// What a kind of store does.
 pub(super) trait Backend: Send + Sync {
     /// What a person calls it.
@@ -47,7 +50,7 @@ pub(super) trait Backend: Send + Sync {
     fn kind(&self) -> &'static str;
 
     /// Every entry that may be read; what was left out and why.
-    fn list(&self) -> Pending<'_, Result<(Vec<Entry>, Vec<(String, String)>), Failure>>;
+    fn list(&self) -> Pending<'_, Result<Listing, Failure>>;
 
     /// One entry; `None` when there is none.
     fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Result<Option<Entry>, Failure>>;
