@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use offkey::action::{ActionError, Observed, Target, ValueRef, wait};
+use offkey::action::{Action, ActionError, Context, Observed, Target, ValueRef, wait};
 use offkey::finding::Liveness;
 use offkey::identity::{AliasKind, Identity};
 use offkey::provider::{
@@ -312,6 +312,27 @@ fn values(all: &[&str]) -> (Systems, Vec<ValueRef>) {
     (Systems { found, ..Systems::default() }, refs)
 }
 
+/// Seen undone → done → seen done, as soon as the server has ended what it was told to end → done again → seen done.
+fn carry_out(action: &dyn Action, cx: &Context<'_>) {
+    assert_eq!(wait(action.observe(cx)), Ok(Observed::NotDone), "{} before", action.name());
+    for _ in 0..2 {
+        wait(action.apply(cx)).unwrap_or_else(|error| panic!("{}: {error}", action.name()));
+        seen_done(action, cx);
+    }
+}
+
+/// Waits until a step is seen done: servers end a session a moment after they were told to.
+fn seen_done(action: &dyn Action, cx: &Context<'_>) {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        match wait(action.observe(cx)) {
+            Ok(Observed::Done(_)) => return,
+            Ok(Observed::NotDone) if Instant::now() < end => std::thread::sleep(Duration::from_millis(50)),
+            other => panic!("{}: {other:?}", action.name()),
+        }
+    }
+}
+
 fn target(kind: &impl Kind, name: &str) -> Target {
     Target { system: "sys".to_owned(), locator: format!("account:{}", kind.account(name)) }
 }
@@ -337,7 +358,7 @@ fn a_password_is_replaced<K: Kind>() {
     drive(step(ProviderStep::Test { new: new_ref.clone() }).as_ref(), &cx);
     let evict = step(ProviderStep::Evict { old: old_ref.clone() });
     wait(evict.apply(&cx)).expect("evicted");
-    assert!(matches!(wait(evict.observe(&cx)), Ok(Observed::Done(_))));
+    seen_done(evict.as_ref(), &cx);
     let verify = step(ProviderStep::Verify { new: Some(new_ref), old: old_ref });
     let receipt = drive(verify.as_ref(), &cx);
     assert!(receipt.facts["old value"].starts_with(K::REJECTION), "{receipt:?}");
@@ -416,14 +437,14 @@ fn a_personal_account_ends<K: Kind>() {
     let cx = context(&values, 1);
     if one.facts.contains_key("freeze") {
         let freeze = provider.action(&one.at, ProviderStep::Freeze).expect("offered");
-        drive(freeze.as_ref(), &cx);
+        carry_out(freeze.as_ref(), &cx);
         assert!(!kind.login(&name, &password));
         wait(freeze.undo(&cx)).expect("taken back");
         assert!(kind.login(&name, &password));
     } else {
         assert!(provider.action(&one.at, ProviderStep::Freeze).is_none());
     }
-    drive(provider.action(&one.at, ProviderStep::Revoke).expect("offered").as_ref(), &cx);
+    carry_out(provider.action(&one.at, ProviderStep::Revoke).expect("offered").as_ref(), &cx);
     assert!(!kind.login(&name, &password));
     assert!(matches!(wait(provider.validate(&one.at, &secret(&password))), Liveness::Dead(_)));
 }
@@ -506,15 +527,16 @@ fn sessions_end(
     settle(|| count(&name), 1, "the session begins");
     let set = ProviderStep::Set { new: refs[1].clone(), old: refs[0].clone() };
     wait(provider.action(&at, set).expect("offered").apply(&cx)).expect("set");
-    assert_eq!(count(&name), 1, "a new password cuts nobody off");
+    // Our own probes are listed until the server has noticed that they left.
+    settle(|| count(&name), 1, "a new password cuts nobody off");
     let evict = provider.action(&at, ProviderStep::Evict { old: refs[0].clone() }).expect("offered");
     assert_eq!(wait(evict.observe(&cx)), Ok(Observed::NotDone));
     let receipt = wait(evict.apply(&cx)).expect("evicted");
-    assert_eq!(receipt.facts["sessions ended"], "1");
+    assert_ne!(receipt.facts["sessions ended"], "0");
     settle(|| count(&name), 0, "what was ended is gone");
     let mut second = connect(&new);
     settle(|| count(&name), 1, "a consumer comes back");
-    assert!(matches!(wait(evict.observe(&cx)), Ok(Observed::Done(_))), "a session that began later is no old one");
+    seen_done(evict.as_ref(), &cx);
     for child in [&mut first, &mut second] {
         let _ = child.kill();
         let _ = child.wait();
