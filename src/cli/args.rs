@@ -126,6 +126,19 @@ pub(super) enum ScanFormat {
     Json,
 }
 
+/// How the list of rules is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RuleFormat {
+    /// A line a rule.
+    Text,
+    /// One JSON object a line.
+    Jsonl,
+    /// One JSON list.
+    Json,
+    /// The page docs/rules.md: a line a provider.
+    Markdown,
+}
+
 /// Which text to read; shared by everything that scans.
 #[derive(Clone, Debug, Args)]
 pub(super) struct SourceArgs {
@@ -397,7 +410,7 @@ pub(super) enum RulesCommand {
     List {
         /// How to write them.
         #[arg(long, value_enum, default_value = "text")]
-        format: ScanFormat,
+        format: RuleFormat,
     },
     /// Print one rule
     Show {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::args::{RulesCommand, ScanFormat};
+use super::args::{RuleFormat, RulesCommand};
 use super::exit::Exit;
 use super::ui::Ui;
 use crate::detect::{Detector, Options};
@@ -51,7 +51,7 @@ fn check_files(paths: &[PathBuf]) -> Result<Exit> {
     Ok(if problems.is_empty() { Exit::Clean } else { Exit::Usage })
 }
 
-fn list(format: ScanFormat) -> Result<Exit> {
+fn list(format: RuleFormat) -> Result<Exit> {
     let set = RuleSet::builtin();
     let mut out = std::io::stdout().lock();
     let json = |rule: &Rule| {
@@ -62,13 +62,50 @@ fn list(format: ScanFormat) -> Result<Exit> {
     };
     let mut print = || -> std::io::Result<()> {
         match format {
-            ScanFormat::Text => set.rules().iter().try_for_each(|rule| writeln!(out, "{:<44} {}", rule.id, rule.name)),
-            ScanFormat::Jsonl => set.rules().iter().try_for_each(|rule| writeln!(out, "{}", json(rule))),
-            ScanFormat::Json => writeln!(out, "{}", serde_json::Value::Array(set.rules().iter().map(json).collect())),
+            RuleFormat::Text => set.rules().iter().try_for_each(|rule| writeln!(out, "{:<44} {}", rule.id, rule.name)),
+            RuleFormat::Jsonl => set.rules().iter().try_for_each(|rule| writeln!(out, "{}", json(rule))),
+            RuleFormat::Json => writeln!(out, "{}", serde_json::Value::Array(set.rules().iter().map(json).collect())),
+            RuleFormat::Markdown => markdown(&set, &mut out),
         }
     };
     super::ended_early(print())?;
     Ok(Exit::Clean)
+}
+
+/// The page of all rules: providers by name, each with its rules and how far each is trusted.
+fn markdown(set: &RuleSet, out: &mut impl Write) -> std::io::Result<()> {
+    let mut providers: Vec<(&str, Vec<&Rule>)> = Vec::new();
+    for rule in set.rules() {
+        match providers.last_mut() {
+            Some((id, rules)) if *id == rule.provider.id => rules.push(rule),
+            _ => providers.push((&rule.provider.id, vec![rule])),
+        }
+    }
+    providers.sort_by_key(|(_, rules)| rules[0].provider.name.to_lowercase());
+    writeln!(out, "# Rules\n")?;
+    writeln!(
+        out,
+        "{} rules for {} providers. Made by `offkey rules list --format markdown`;",
+        set.rules().len(),
+        providers.len()
+    )?;
+    writeln!(
+        out,
+        "`offkey rules show ID` prints pattern, keywords and the source of the format. Behind each id: what the"
+    )?;
+    writeln!(
+        out,
+        "shape proves before checks and filters (high, medium, low) and the structure check, if there is one.\n"
+    )?;
+    for (_, rules) in providers {
+        let each = rules.iter().map(|rule| {
+            let check = rule.check.map(|check| format!(", {}", serde_json::json!(check).as_str().unwrap_or_default()));
+            let tier = serde_json::json!(rule.confidence);
+            format!("`{}` {}{}", rule.id, tier.as_str().unwrap_or_default(), check.unwrap_or_default())
+        });
+        writeln!(out, "- {}: {}", rules[0].provider.name, each.collect::<Vec<_>>().join(" · "))?;
+    }
+    Ok(())
 }
 
 fn show(id: &str) -> Result<Exit> {

@@ -31,8 +31,10 @@ pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
     needles.extend(reports.iter().flat_map(Report::needles));
     let options = Options { min_confidence: args.min_confidence };
     let detector = Detector::new(Arc::clone(&rules), needles, options)?;
-    for refused in detector.refused() {
-        ui.warn(format!("a needle is not searched for: {refused}"));
+    let mut refused = Coverage::new("needles", "exact-values");
+    for one in detector.refused() {
+        ui.warn(format!("a needle is not searched for: {one}"));
+        refused.skip(&one.label, one.why);
     }
     let seen = seen(args, &detector, home, ui)?;
     let sources = open(&args.source, seen.clone())?;

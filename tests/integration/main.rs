@@ -37,6 +37,7 @@ mod resume;
 mod rotation_model;
 #[cfg(feature = "issuers")]
 mod shelves;
+mod rules;
 mod sources;
 #[cfg(any(feature = "issuers", feature = "postgres"))]
 mod steps;

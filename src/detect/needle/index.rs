@@ -182,7 +182,7 @@ fn choose(value: &[u8], crowd: &mut [u8]) -> Vec<(u32, u64)> {
                 return Vec::new();
             }
         }
-        anchors.truncate(32);
+        anchors.truncate(if form == Form::Text { 32 } else { 8 });
         let cost = |key: u64| u32::from(crowd[scale(mix(key), crowd.len())]) * 2 + u32::from(!digit(key));
         let Some((key, place)) = anchors.iter().copied().min_by_key(|(key, _)| cost(*key)) else { continue };
         // A second one, apart from the first, for values that are broken inside the first.
