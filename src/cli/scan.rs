@@ -46,6 +46,9 @@ pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
     if let Some(seen) = &seen {
         seen.save(hits.iter().filter_map(|hit| hit.provenance.object()))?;
     }
+    if !refused.gaps.is_empty() {
+        coverage.push(refused);
+    }
     let (fingerprinter, keyed) = fingerprinter(home, ui);
     let credentials = finding::collect(hits, &fingerprinter);
     coverage.extend(reports.iter().map(|report| report.coverage(&credentials, &fingerprinter)));
