@@ -35,9 +35,9 @@ mod postgres;
 mod reports;
 mod resume;
 mod rotation_model;
+mod rules;
 #[cfg(feature = "issuers")]
 mod shelves;
-mod rules;
 mod sources;
 #[cfg(any(feature = "issuers", feature = "postgres"))]
 mod steps;
