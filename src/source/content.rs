@@ -63,7 +63,8 @@ struct Decoded(Option<Vec<u8>>, SpanMap);
 /// Opens wrappings and decides what the rest is; `None` when nothing is left to hand on.
 fn unwrapped(bytes: &[u8], provenance: &Provenance, sink: &dyn Sink, account: &mut Coverage) -> Option<Decoded> {
     let wrapped = Wrapped { bytes, provenance };
-    if archive::OPENERS.iter().chain(OPENERS).any(|open| open(&wrapped, sink, account)) {
+    if super::export::DOCUMENTS.iter().chain(archive::OPENERS).chain(OPENERS).any(|open| open(&wrapped, sink, account))
+    {
         return None;
     }
     if bytes.len() < 1024 && bytes.starts_with(b"version https://git-lfs.github.com/spec/") {

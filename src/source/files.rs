@@ -223,7 +223,8 @@ impl<'a> Walk<'a> {
     fn huge(&self, path: &Path, file: &mut File, provenance: &Provenance, share: &mut Coverage) -> std::io::Result<()> {
         let mut head = vec![0; 32 << 10];
         let got = windows::fill(file, &mut head)?;
-        if super::archive::large(path, &head[..got], provenance, self.sink, share)
+        if super::export::large_document(path, &head[..got], provenance, self.sink, share)
+            || super::archive::large(path, &head[..got], provenance, self.sink, share)
             || super::export::large(path, &head[..got], self.sink, share) == Some(true)
         {
             return Ok(());

@@ -5,6 +5,7 @@
 //! Layouts: `docs/sources.md`.
 
 mod dates;
+mod documents;
 pub(super) mod json;
 mod known;
 mod out;
@@ -17,6 +18,7 @@ mod formats;
 mod one;
 mod whole;
 
+pub(super) use documents::{OPENERS as DOCUMENTS, large as large_document};
 pub(super) use formats::ids;
 pub(super) use one::{large, opener};
 pub(super) use whole::recognise;

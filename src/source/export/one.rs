@@ -80,7 +80,7 @@ pub(super) fn read(
     }
     let known = known.unwrap_or(&own);
     open(&mut |read| {
-        let mut out = Out { sink, coverage: account, shown, format: format.id };
+        let mut out = Out { sink, coverage: account, shown, format: format.id, outer: None };
         (format.hand)(&mut Input { name, read, map }, known, &mut out)
     })
 }

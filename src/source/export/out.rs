@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::super::{Container, ContainerKind, Coverage, Document, Item, ItemKind, PersonRef, Provenance, Sink, Via};
 use super::super::{content, encoded};
+use super::documents;
 
 /// Takes the items of one file.
 pub(super) struct Out<'a> {
@@ -17,6 +18,8 @@ pub(super) struct Out<'a> {
     pub(super) shown: &'a str,
     /// Format id.
     pub(super) format: &'static str,
+    /// Where the whole lies, if that is not a plain file: a blob of git, an attachment.
+    pub(super) outer: Option<&'a Provenance>,
 }
 
 impl Out<'_> {
@@ -27,11 +30,22 @@ impl Out<'_> {
         }
         let mut item = draft.0;
         item.format = self.format.to_owned();
-        let provenance = Provenance::Export { path: self.shown.to_owned(), item: Arc::new(item) };
+        let provenance = self.place(item);
         self.coverage.documents += 1;
         self.coverage.bytes += text.len() as u64;
         self.sink.document(&Document { bytes: text.as_bytes(), provenance: &provenance, spans: None });
         encoded::hand_on(text.as_bytes(), &provenance, self.sink, self.coverage);
+    }
+
+    fn place(&self, mut item: Item) -> Provenance {
+        match self.outer {
+            None => Provenance::Export { path: self.shown.to_owned(), item: Arc::new(item) },
+            Some(Provenance::Export { path, item: outer }) => {
+                documents::attached(outer, &mut item);
+                Provenance::Export { path: path.clone(), item: Arc::new(item) }
+            }
+            Some(outer) => documents::of_part(outer, item.pointer.as_deref().unwrap_or_default()),
+        }
     }
 
     /// Hands on an attached file, opened if it is an archive.
@@ -39,7 +53,7 @@ impl Out<'_> {
         let mut item = draft.0;
         item.format = self.format.to_owned();
         item.kind = ItemKind::File;
-        let provenance = Provenance::Export { path: self.shown.to_owned(), item: Arc::new(item) };
+        let provenance = self.place(item);
         content::hand_on(bytes, &provenance, self.sink, self.coverage);
     }
 

@@ -62,6 +62,44 @@ pub(super) fn elements(read: &mut dyn Read, depth: usize, each: &mut Each<'_>) -
     if level > 0 { Err("the XML is cut off".to_owned()) } else { Ok(()) }
 }
 
+/// A step through a document.
+pub(super) enum Event<'e> {
+    Start(&'e str, &'e Map<String, Value>),
+    End(&'e str),
+    Text(&'e str),
+}
+
+/// Hands on every start, end and text in their order, as tolerantly as [`elements`] reads.
+///
+/// # Errors
+/// When reading fails, a text is too large, or the document is cut off.
+pub(super) fn events(read: &mut dyn Read, each: &mut dyn FnMut(Event<'_>)) -> Result<(), String> {
+    let mut tokens = Tokens { read: BufReader::with_capacity(64 << 10, read), size: 0, in_markup: false };
+    let mut open: Vec<String> = Vec::new();
+    while let Some(token) = tokens.next()? {
+        tokens.size = 0;
+        match token {
+            Token::Start(name, attributes, empty) => {
+                each(Event::Start(&name, &attributes));
+                if empty {
+                    each(Event::End(&name));
+                } else if open.len() < 100_000 {
+                    open.push(name);
+                } else {
+                    return Err("elements nested too deep".to_owned());
+                }
+            }
+            Token::End => {
+                if let Some(name) = open.pop() {
+                    each(Event::End(&name));
+                }
+            }
+            Token::Text(text) => each(Event::Text(&text)),
+        }
+    }
+    if open.is_empty() { Ok(()) } else { Err("the XML is cut off".to_owned()) }
+}
+
 /// Finishes the innermost open element.
 fn close(open: &mut Vec<(String, Map<String, Value>)>, number: &mut usize, each: &mut Each<'_>) {
     let Some((name, element)) = open.pop() else { return };

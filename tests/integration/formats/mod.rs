@@ -2,9 +2,11 @@
 
 mod chat;
 mod desk;
+mod documents;
 mod files;
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a test that skips says so")]
 mod samples;
+mod tricky;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

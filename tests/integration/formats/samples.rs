@@ -82,6 +82,18 @@ fn real_exports_are_recognised_and_their_authors_known() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+#[cfg(feature = "documents")]
+#[test]
+fn mail_stores_of_outlook_are_read() {
+    for (name, authored) in [("pst/libpst-dist-list", 1), ("pst/libpst-passworded", 1)] {
+        let Some(seen) = sample(name) else { continue };
+        let items: Vec<_> = seen.pieces.iter().filter_map(|piece| piece.item.as_ref()).collect();
+        let found = items.iter().filter(|item| item.format == "pst" && item.author.is_some()).count();
+        println!("{name}: {} texts, {found} authors, gaps {:?}", items.len(), seen.gaps());
+        assert!(found >= authored, "{name}");
+    }
+}
+
 #[test]
 fn a_removed_user_of_jira_keeps_the_handle() {
     let Some(seen) = sample("jira-xml/jrjc-removed-user") else { return };

@@ -22,7 +22,7 @@ mod map;
 mod mattermost;
 mod notion;
 mod postman;
-mod quoted;
+pub(super) mod quoted;
 mod rocketchat;
 mod servicenow;
 mod teams;

@@ -4,16 +4,16 @@ use super::super::known::person;
 use crate::source::PersonRef;
 
 /// A run of lines by one person.
-pub(super) struct Piece {
-    pub(super) text: String,
-    pub(super) quoted: bool,
+pub(in super::super) struct Piece {
+    pub(in super::super) text: String,
+    pub(in super::super) quoted: bool,
     /// The person whom the line before a quotation names.
-    pub(super) author: Option<PersonRef>,
+    pub(in super::super) author: Option<PersonRef>,
 }
 
 /// Cuts a text into the sender's words and quotations: `>` lines, `On … wrote:`, blocks of `From:`, `Sent:` or `Date:` and
 /// forwarded messages.
-pub(super) fn pieces(text: &str) -> Vec<Piece> {
+pub(in super::super) fn pieces(text: &str) -> Vec<Piece> {
     let lines: Vec<&str> = text.lines().collect();
     let mut all: Vec<Piece> = Vec::new();
     let mut below: Option<Option<PersonRef>> = None;
@@ -101,7 +101,7 @@ fn block(lines: &[&str], at: usize) -> Option<Option<PersonRef>> {
 }
 
 /// The last address of a line, with the name before it.
-pub(super) fn address(line: &str) -> Option<PersonRef> {
+pub(in super::super) fn address(line: &str) -> Option<PersonRef> {
     let at = line.rfind('@')?;
     let inside = |c: char| c.is_alphanumeric() || "._%+-'=".contains(c);
     let start = line[..at].char_indices().rev().find(|(_, c)| !inside(*c)).map_or(0, |(n, c)| n + c.len_utf8());
