@@ -211,6 +211,16 @@ impl<'v> Rec<'v> {
         }
     }
 
+    /// Whether any text inside a value was used.
+    fn used(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => !text.is_empty() && self.taken.borrow().contains(&(text.as_ptr() as usize)),
+            Value::Array(list) => list.iter().any(|inner| self.used(inner)),
+            Value::Object(map) => map.values().any(|inner| self.used(inner)),
+            _ => false,
+        }
+    }
+
     fn left(&self, value: &Value, key: &str, out: &mut String, depth: usize) {
         match value {
             Value::String(text) if !text.is_empty() && !self.taken.borrow().contains(&(text.as_ptr() as usize)) => {
@@ -222,7 +232,7 @@ impl<'v> Rec<'v> {
                 out.push('\n');
             }
             Value::Array(list) if depth < 120 => list.iter().for_each(|inner| self.left(inner, key, out, depth + 1)),
-            Value::Object(_) if super::text::adf::is(value) => {
+            Value::Object(_) if super::text::adf::is(value) && !self.used(value) => {
                 out.push_str(&super::text::adf::decode(value));
                 out.push('\n');
             }

@@ -93,7 +93,7 @@ fn t06_control_characters_do_not_stop_a_parser() {
 fn t07_a_code_block_of_confluence_inside_of_a_section_of_xml() {
     let (code, after) = (token("code"), token("after"));
     let seen = confluence(&format!(
-        "<object class=\"BodyContent\" package=\"p\"><id name=\"id\">7</id><property name=\"body\"><![CDATA[<ac:structured-macro ac:name=\"code\"><ac:plain-text-body><![CDATA[if (a[b[0]]>1)\n{code}]] ></ac:plain-text-body></ac:structured-macro><p>{after}</p>]]></property>\
+        "<object class=\"BodyContent\" package=\"p\"><id name=\"id\">7</id><property name=\"body\"><![CDATA[<ac:structured-macro ac:name=\"code\"><ac:plain-text-body><![CDATA[if (a[b[0]] >1)\n{code}]] ></ac:plain-text-body></ac:structured-macro><p>{after}</p>]]></property>\
          <property name=\"bodyType\">2</property><property name=\"content\" class=\"Page\" package=\"p\"><id name=\"id\">3</id></property></object>\
          <object class=\"Page\" package=\"p\"><id name=\"id\">3</id><property name=\"title\">Keys</property><property name=\"creator\" class=\"ConfluenceUserImpl\" package=\"p\"><id name=\"key\">k1</id></property></object>\
          <object class=\"ConfluenceUserImpl\" package=\"p\"><id name=\"key\">k1</id><property name=\"name\">alice@harbourfinch.example</property></object>"

@@ -48,7 +48,8 @@ pub(in super::super) fn decode(html: &str) -> String {
         rest = &rest[at..];
         if let Some(inner) = rest.strip_prefix("<![CDATA[") {
             // An export inside XML writes the end of an inner section as `]] >`.
-            let end = inner.find("]]>").or_else(|| inner.find("]] >")).unwrap_or(inner.len());
+            let end =
+                ["]]></", "]] ></", "]]>", "]] >"].iter().find_map(|mark| inner.find(mark)).unwrap_or(inner.len());
             out.push_str(&inner[..end]);
             rest = inner[end..].trim_start_matches(']').trim_start_matches(' ');
             rest = rest.strip_prefix('>').unwrap_or(rest);
