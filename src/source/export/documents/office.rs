@@ -98,12 +98,6 @@ fn read(parts: &mut Parts<'_>, names: &[String], out: &mut Out<'_>) {
             Ok(())
         } else if name.starts_with("xl/worksheets/") {
             sheet(&bytes, name, &shared, &draft, out)
-        } else if name.starts_with("word/")
-            || name.starts_with("ppt/")
-            || name.starts_with("xl/")
-            || name.starts_with("docProps/")
-        {
-            paragraphs(&bytes, name, &people, &draft, out)
         } else {
             paragraphs(&bytes, name, &people, &draft, out)
         };

@@ -71,7 +71,7 @@ fn tables(bytes: &[u8], out: &mut Out<'_>) -> Result<(), String> {
 
 fn rows(database: &Connection, table: &str, draft: &Draft, out: &mut Out<'_>) -> Result<(), rusqlite::Error> {
     let mut query = database.prepare(&format!("SELECT * FROM \"{}\"", table.replace('"', "\"\"")))?;
-    let columns: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = query.column_names().map(str::to_owned).collect();
     let mut rows = query.query([])?;
     let mut number = 0u64;
     while let Some(row) = rows.next()? {
