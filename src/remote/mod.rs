@@ -27,6 +27,8 @@ mod redis;
 mod vault;
 #[cfg(feature = "vault")]
 mod vault_audit;
+#[cfg(feature = "vault")]
+mod vault_grants;
 
 #[cfg(feature = "accounts")]
 mod wire;
@@ -54,5 +56,9 @@ pub use redis::{Redis, RedisSession, Resp};
 pub use vault::{Content, EntityFacts, TokenFacts, Vault, VaultSettings, Versions, is_cas_mismatch};
 #[cfg(feature = "vault")]
 pub use vault_audit::{AuditCoverage, AuditRecord, read_audit_logs};
+#[cfg(feature = "vault")]
+pub(crate) use vault_grants::bare_mount;
+#[cfg(feature = "vault")]
+pub use vault_grants::{GroupFacts, LoginAlias};
 #[cfg(feature = "accounts")]
 pub use wire::{Endpoint, Tls};

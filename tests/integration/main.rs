@@ -28,6 +28,8 @@ mod lab;
 #[cfg(feature = "vault")]
 mod openbao_access;
 #[cfg(feature = "vault")]
+mod openbao_grants;
+#[cfg(feature = "vault")]
 mod openbao_kv;
 mod policy;
 #[cfg(feature = "postgres")]

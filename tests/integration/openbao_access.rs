@@ -27,7 +27,7 @@ fn client(addr: &str, token: &str) -> Arc<Vault> {
     Arc::new(Vault::new(settings).expect("an address"))
 }
 
-fn access(bao: &lab::Vault) -> VaultAccess {
+pub(crate) fn access(bao: &lab::Vault) -> VaultAccess {
     VaultAccess::new("bao-access", client(&bao.addr, &bao.token), vec![bao.audit_log.clone()], "file")
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Person {
     pub(crate) token: String,
 }
 
-fn text(answer: &Value, pointer: &str) -> String {
+pub(crate) fn text(answer: &Value, pointer: &str) -> String {
     answer.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} in {answer}")).to_owned()
 }
 
@@ -66,7 +66,7 @@ fn make_token(bao: &lab::Vault, by: &str, path: &str) -> (String, String) {
     (text(&answer, "/auth/client_token"), text(&answer, "/auth/accessor"))
 }
 
-fn works(bao: &lab::Vault, token: &str) -> bool {
+pub(crate) fn works(bao: &lab::Vault, token: &str) -> bool {
     bao.call_as(token, "GET", "auth/token/lookup-self", None).0 == 200
 }
 
@@ -76,13 +76,13 @@ fn identity(login: &str) -> Identity {
     identity
 }
 
-fn owned(provider: &VaultAccess, login: &str) -> Vec<Owned> {
+pub(crate) fn owned(provider: &VaultAccess, login: &str) -> Vec<Owned> {
     let (owned, coverage) = wait(provider.owned(&identity(login))).expect("answers");
     assert!(!coverage.is_partial(), "{:?}", coverage.counts);
     owned
 }
 
-fn of<'o>(owned: &'o [Owned], kind: &str) -> Vec<&'o Owned> {
+pub(crate) fn of<'o>(owned: &'o [Owned], kind: &str) -> Vec<&'o Owned> {
     owned.iter().filter(|one| one.at.locator.starts_with(kind)).collect()
 }
 

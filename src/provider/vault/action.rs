@@ -37,6 +37,10 @@ impl AccessAction<'_> {
                 None => (true, Receipt::of("entity", "does not exist")),
                 Some(entity) => (entity.disabled, Receipt::of("entity", "disabled").and("name", entity.name)),
             },
+            (Thing::Grant(grant), _) => match grant.ended(vault).await.map_err(looking)? {
+                Some(proof) => (true, Receipt::of(grant.kind(), proof)),
+                None => (false, Receipt::default()),
+            },
         };
         Ok(if done { Observed::Done(receipt) } else { Observed::NotDone })
     }
@@ -70,6 +74,7 @@ impl AccessAction<'_> {
                 vault.set_disabled(id, true).await.map_err(changing)?;
                 Ok(Receipt::of("entity", "disabled"))
             }
+            (Thing::Grant(grant), ProviderStep::Revoke) => grant.end(vault).await,
             _ => Err(ActionError::Refused("not offered".to_owned())),
         }
     }
@@ -90,6 +95,7 @@ impl Action for AccessAction<'_> {
         let thing = match VaultAccess::thing(self.at) {
             Ok(Thing::Lease(_)) => "lease",
             Ok(Thing::Entity(_)) => "entity",
+            Ok(Thing::Grant(grant)) => grant.kind(),
             _ => "token",
         };
         let step = match self.step {

@@ -4,9 +4,12 @@
 //! afterwards. Tokens without an entity (orphans that the leaver made) are found through the audit log alone. Batch tokens
 //! have no accessor and end with their time to live; the coverage says so.
 //!
-//! Locators: `accessor:…` (a token), `lease:…`, `entity:…`.
+//! Locators: `accessor:…` (a token), `lease:…`, `entity:…`, and those of `Grant`: log-in accounts, memberships,
+//! secret ids, certificates, passwords of static database roles.
 
 mod action;
+mod grant;
+mod issued;
 mod owned;
 
 use std::path::PathBuf;
@@ -21,6 +24,7 @@ use crate::remote::{Failure, Vault};
 use crate::secret::SecretValue;
 use crate::source::Coverage;
 use action::AccessAction;
+use grant::Grant;
 
 /// Tokens, leases and entities of one server.
 pub struct VaultAccess {
@@ -36,6 +40,7 @@ enum Thing<'a> {
     Token(&'a str),
     Lease(&'a str),
     Entity(&'a str),
+    Grant(Grant<'a>),
 }
 
 impl VaultAccess {
@@ -50,7 +55,9 @@ impl VaultAccess {
             Some(("accessor", id)) => Ok(Thing::Token(id)),
             Some(("lease", id)) => Ok(Thing::Lease(id)),
             Some(("entity", id)) => Ok(Thing::Entity(id)),
-            _ => Err(ActionError::Refused(format!("{} names no token, lease or entity", at.locator))),
+            _ => Grant::of(&at.locator)
+                .map(Thing::Grant)
+                .ok_or_else(|| ActionError::Refused(format!("{} names nothing at this server", at.locator))),
         }
     }
 
@@ -125,7 +132,7 @@ impl Provider for VaultAccess {
         let can = matches!(
             (Self::thing(at).ok()?, &step),
             (Thing::Entity(_), ProviderStep::Freeze)
-                | (Thing::Token(_) | Thing::Lease(_), ProviderStep::Revoke)
+                | (Thing::Token(_) | Thing::Lease(_) | Thing::Grant(_), ProviderStep::Revoke)
                 | (Thing::Token(_), ProviderStep::Verify { .. })
         );
         can.then(|| Box::new(AccessAction { access: self, at, step }) as Box<dyn Action>)
@@ -136,7 +143,13 @@ impl Provider for VaultAccess {
             let looking = |failure: Failure| ActionError::looking(&failure);
             let own = self.vault.own_token().await.map_err(looking)?;
             let thing = Self::thing(at)?;
-            if thing == Thing::Token(&own.accessor) || (!own.entity.is_empty() && thing == Thing::Entity(&own.entity)) {
+            let itself = match thing {
+                Thing::Token(accessor) => accessor == own.accessor,
+                Thing::Entity(entity) => !own.entity.is_empty() && entity == own.entity,
+                Thing::Lease(_) => false,
+                Thing::Grant(grant) => grant.is_of(&own),
+            };
+            if itself {
                 return Err(ActionError::Refused(format!(
                     "{at} is what offkey itself works with: give {} another token first",
                     self.name
@@ -146,6 +159,7 @@ impl Provider for VaultAccess {
                 Thing::Token(_) => ("auth/token/revoke-accessor".to_owned(), "update"),
                 Thing::Lease(_) => ("sys/leases/revoke".to_owned(), "update"),
                 Thing::Entity(id) => (format!("identity/entity/id/{id}"), "update"),
+                Thing::Grant(grant) => grant.needs(),
             };
             let granted = self.vault.capabilities(std::slice::from_ref(&path)).await.map_err(looking)?;
             if granted.iter().flatten().any(|has| has == "root" || has == right) {

@@ -1,10 +1,11 @@
 //! Everything at one server that is the leaver's: entities by alias, tokens by entity, and by the audit log the orphans
-//! and leases that no entity leads to.
+//! and leases that no entity leads to. What else they have is in `issued`.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use super::VaultAccess;
+use super::issued::Issue;
 use crate::finding::Liveness;
 use crate::identity::{AliasKind, Identity};
 use crate::provider::Owned;
@@ -23,26 +24,29 @@ pub(super) async fn collect(access: &VaultAccess, identity: &Identity) -> (Vec<O
     let trail = search.trail();
     search.tokens(&trail).await;
     search.leases(&trail).await;
+    search.grants(&trail).await;
     (search.owned, search.coverage)
 }
 
-struct Search<'a> {
-    access: &'a VaultAccess,
-    coverage: Coverage,
-    owned: Vec<Owned>,
+pub(super) struct Search<'a> {
+    pub(super) access: &'a VaultAccess,
+    pub(super) coverage: Coverage,
+    pub(super) owned: Vec<Owned>,
     /// Reason by entity id.
-    entities: BTreeMap<String, String>,
+    pub(super) entities: BTreeMap<String, String>,
 }
 
 /// What the audit log says about the leaver's tokens.
 #[derive(Default)]
-struct Trail {
+pub(super) struct Trail {
     /// Accessors as the log writes them, of tokens that acted for the leaver's entities or were made by such tokens.
     accessors: HashSet<String>,
     /// Tokens made, with the time: orphans are among them.
     made: BTreeMap<String, String>,
     /// Leases made, with the time.
     leases: BTreeMap<String, String>,
+    /// What else they had issued, oldest first.
+    pub(super) issues: Vec<Issue>,
 }
 
 impl Search<'_> {
@@ -157,9 +161,9 @@ impl Search<'_> {
 }
 
 impl Trail {
-    fn follow(&mut self, entities: &BTreeSet<String>, record: AuditRecord) {
+    fn follow(&mut self, entities: &BTreeSet<String>, mut record: AuditRecord) {
         let theirs = entities.contains(&record.entity) || self.accessors.contains(&record.accessor);
-        if let Some((entity, accessor)) = record.made {
+        if let Some((entity, accessor)) = record.made.take() {
             let logged_in = entities.contains(&entity);
             if (theirs || logged_in) && !accessor.is_empty() {
                 self.accessors.insert(accessor.clone());
@@ -167,6 +171,7 @@ impl Trail {
             }
         }
         if theirs {
+            self.issues.extend(Issue::of(&record));
             // Records of calls without a token have no accessor: those are nobody's.
             if !record.accessor.is_empty() {
                 self.accessors.insert(record.accessor);
