@@ -8,8 +8,12 @@ use super::super::text::{html, wiki};
 use super::super::{Format, Input, xml};
 use crate::source::{ContainerKind, ItemKind, PersonRef, Via};
 
-pub(super) const FORMAT: Format =
-    Format { id: "confluence", claims: |peek| peek.has(&["<hibernate-generic"]), learn: Some(learn), hand };
+pub(super) const FORMAT: Format = Format {
+    id: "confluence",
+    claims: |peek| peek.starts("<") && peek.has(&["<hibernate-generic"]),
+    learn: Some(learn),
+    hand,
+};
 
 /// What holds text of people.
 const CONTENT: &[&str] = &[

@@ -145,7 +145,7 @@ pub(super) const FRESHDESK: Format = Format {
             || peek.keys(&["helpdesk_ticket"])
             || peek.keys(&["body_text", "user_id", "incoming"])
             || peek.keys(&["email", "job_title", "time_zone"]) && !peek.keys(&["suspended"])
-            || peek.has(&["<helpdesk-ticket"])
+            || peek.starts("<") && peek.has(&["<helpdesk-ticket"])
             || peek.starts("<?xml") && peek.has(&["<user>", "<job-title", "<email"])
     },
     learn: Some(|input, known| {
@@ -317,7 +317,7 @@ fn redmine_issue(value: &Value, pointer: &str, known: &Known, out: &mut Out<'_>)
 /// Bugzilla's XML of bugs.
 pub(super) const BUGZILLA: Format = Format {
     id: "bugzilla",
-    claims: |peek| peek.has(&["<bugzilla"]),
+    claims: |peek| peek.starts("<") && peek.has(&["<bugzilla"]),
     learn: Some(|input, known| {
         // The root element says where the bugs are.
         let mut lead = vec![0; 4096];

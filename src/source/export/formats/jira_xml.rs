@@ -11,7 +11,8 @@ use crate::source::{ContainerKind, ItemKind, PersonRef, Via};
 pub(super) const FORMAT: Format = Format {
     id: "jira-xml", // A comment on the instance may fill the head before the root element.
     claims: |peek| {
-        peek.has(&["<entity-engine-xml"]) || peek.starts("<?xml") && peek.has(&["JIRA Build", "___ Exported on"])
+        peek.starts("<") && peek.has(&["<entity-engine-xml"])
+            || peek.starts("<?xml") && peek.has(&["JIRA Build", "___ Exported on"])
     },
     learn: Some(learn),
     hand,

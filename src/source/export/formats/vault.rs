@@ -7,7 +7,7 @@ use crate::source::{ContainerKind, ItemKind, PersonRef};
 
 pub(super) const FORMAT: Format = Format {
     id: "google-vault",
-    claims: |peek| peek.has(&["<Document ", "TagName="]) || peek.has(&["<Batch", "<Documents"]),
+    claims: |peek| peek.starts("<") && (peek.has(&["<Document ", "TagName="]) || peek.has(&["<Batch", "<Documents"])),
     learn: None,
     hand,
 };
