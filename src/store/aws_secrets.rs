@@ -300,6 +300,14 @@ impl Store for AwsSecrets {
 }
 
 impl AwsSecrets {
+    /// Takes a label away. That it is not there any more is as good; the look afterwards tells whether all are gone.
+    async fn drop_label(&self, secret: &str, label: &str, version: &str) -> Result<(), ActionError> {
+        match self.aws.move_secret_label(secret, label, Some(version), None).await {
+            Err(failure) if failure.code() == "InvalidParameterException" => Ok(()),
+            other => other.map_err(changing),
+        }
+    }
+
     /// Takes a label that no version has from the current one: changes nothing, and shows whether we are allowed to.
     async fn may_move_labels(&self, facts: &SecretFacts) -> Result<(), ActionError> {
         let Some(current) = facts.version_of(CURRENT) else { return Ok(()) };
@@ -464,7 +472,7 @@ impl SecretAction<'_> {
         let kept = || ActionError::Conflict(format!("{} still has the old value", self.at));
         let left = self.left(cx, replaced).await?.ok_or_else(kept)?;
         for (label, version) in &left {
-            self.store.aws.move_secret_label(secret, label, Some(version), None).await.map_err(changing)?;
+            self.store.drop_label(secret, label, version).await?;
         }
         let previous = left.iter().filter(|(label, _)| label == PREVIOUS).map(|(_, version)| version.as_str());
         Ok(Receipt::of("labels taken away", left.len()).and("evicted", previous.collect::<Vec<_>>().join(", ")))
@@ -477,7 +485,7 @@ impl SecretAction<'_> {
                 let token = AwsSecrets::token(self.at, cx.op);
                 let facts = store.facts(secret).await?;
                 for label in facts.labels.get(&token).into_iter().flatten().filter(|label| *label != CURRENT) {
-                    store.aws.move_secret_label(secret, label, Some(&token), None).await.map_err(changing)?;
+                    store.drop_label(secret, label, &token).await?;
                 }
                 Ok(Receipt::of("staged version", "without a label"))
             }
