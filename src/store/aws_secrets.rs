@@ -394,8 +394,10 @@ impl SecretAction<'_> {
                 return Ok(None);
             }
             let own = AwsSecrets::token(self.at, cx.op);
-            let staging = |label: &String| *label == AwsSecrets::label(&own) || (*version == own && label == PENDING);
-            left.extend(labels.iter().filter(|label| old || staging(label)).map(|l| (l.clone(), version.clone())));
+            let staging = |label: &String| *label == AwsSecrets::label(&own);
+            // Whether a version is pending is told differently by list and look-up while it moves; it is dropped beside.
+            let leads = |label: &&String| *label != PENDING && (old || staging(label));
+            left.extend(labels.iter().filter(leads).map(|label| (label.clone(), version.clone())));
         }
         Ok(Some(left))
     }
@@ -471,6 +473,7 @@ impl SecretAction<'_> {
         let secret = Place::of(self.at).secret;
         let kept = || ActionError::Conflict(format!("{} still has the old value", self.at));
         let left = self.left(cx, replaced).await?.ok_or_else(kept)?;
+        self.store.drop_label(secret, PENDING, &AwsSecrets::token(self.at, cx.op)).await?;
         for (label, version) in &left {
             self.store.drop_label(secret, label, version).await?;
         }
