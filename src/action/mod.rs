@@ -206,13 +206,60 @@ pub trait Action: Send + Sync {
     fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>>;
 
     /// Whether it may be applied again when its outcome is not known.
+    fn retry(&self) -> Retry;
+
+    /// Takes a `Reversible` effect back. Must be safe to repeat.
+    fn undo<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>>;
+}
+
+/// An [`Action`] as its author writes it, in async functions; what executors hold is the boxed form that follows from it.
+pub trait Work: Send + Sync {
+    /// See [`Action::name`].
+    fn name(&self) -> ActionName;
+
+    /// See [`Action::effect`].
+    fn effect(&self) -> Effect;
+
+    /// See [`Action::retry`].
     fn retry(&self) -> Retry {
         Retry::ReadFirst
     }
 
-    /// Takes a `Reversible` effect back. Must be safe to repeat.
-    fn undo<'a>(&'a self, _cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(async { Err(ActionError::Refused("this step cannot be undone".to_owned())) })
+    /// See [`Action::observe`].
+    fn look(&self, cx: &Context<'_>) -> impl Future<Output = Result<Observed, ActionError>> + Send;
+
+    /// See [`Action::apply`].
+    fn act(&self, cx: &Context<'_>) -> impl Future<Output = Result<Receipt, ActionError>> + Send;
+
+    /// See [`Action::undo`].
+    fn take_back(&self, _cx: &Context<'_>) -> impl Future<Output = Result<Receipt, ActionError>> + Send {
+        async { Err(ActionError::Refused("this step cannot be undone".to_owned())) }
+    }
+}
+
+impl<T: Work> Action for T {
+    fn name(&self) -> ActionName {
+        Work::name(self)
+    }
+
+    fn effect(&self) -> Effect {
+        Work::effect(self)
+    }
+
+    fn observe<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
+        Box::pin(self.look(cx))
+    }
+
+    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
+        Box::pin(self.act(cx))
+    }
+
+    fn retry(&self) -> Retry {
+        Work::retry(self)
+    }
+
+    fn undo<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
+        Box::pin(self.take_back(cx))
     }
 }
 

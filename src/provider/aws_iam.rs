@@ -10,7 +10,7 @@ use super::{Owned, Provider, ProviderStep, Subject};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target};
+use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target, Work};
 use crate::error::{Error, Result};
 use crate::finding::Liveness;
 use crate::identity::{AliasKind, Identity};
@@ -239,8 +239,24 @@ struct KeyAction<'a> {
     step: ProviderStep,
 }
 
-impl KeyAction<'_> {
-    async fn look(&self) -> Result<Observed, ActionError> {
+/// A key that somebody else deleted meanwhile is as dead as ours.
+fn gone_is_fine(call: Result<crate::remote::Element, Failure>) -> Result<(), ActionError> {
+    match call {
+        Err(failure) if failure.code() != "NoSuchEntity" => Err(changing(failure)),
+        _ => Ok(()),
+    }
+}
+
+impl Work for KeyAction<'_> {
+    fn name(&self) -> ActionName {
+        ActionName(format!("aws-key.{}", self.step.word()))
+    }
+
+    fn effect(&self) -> Effect {
+        self.step.effect()
+    }
+
+    async fn look(&self, _: &Context<'_>) -> Result<Observed, ActionError> {
         // A proof is made when it is asked for, never beforehand.
         if matches!(self.step, ProviderStep::Verify { .. }) {
             return Ok(Observed::NotDone);
@@ -269,33 +285,6 @@ impl KeyAction<'_> {
         gone_is_fine(self.iam.aws.iam("UpdateAccessKey", &parameters).await)?;
         gone_is_fine(self.iam.aws.iam("DeleteAccessKey", &[("UserName", user), ("AccessKeyId", key)]).await)?;
         Ok(Receipt::of("access key", "deactivated and deleted").and("key id", key))
-    }
-}
-
-/// A key that somebody else deleted meanwhile is as dead as ours.
-fn gone_is_fine(call: Result<crate::remote::Element, Failure>) -> Result<(), ActionError> {
-    match call {
-        Err(failure) if failure.code() != "NoSuchEntity" => Err(changing(failure)),
-        _ => Ok(()),
-    }
-}
-
-impl Action for KeyAction<'_> {
-    fn name(&self) -> ActionName {
-        let step = if matches!(self.step, ProviderStep::Verify { .. }) { "verify" } else { "revoke" };
-        ActionName(format!("aws-key.{step}"))
-    }
-
-    fn effect(&self) -> Effect {
-        if matches!(self.step, ProviderStep::Verify { .. }) { Effect::ReadOnly } else { Effect::Final }
-    }
-
-    fn observe<'a>(&'a self, _cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
-        Box::pin(self.look())
-    }
-
-    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.act(cx))
     }
 }
 

@@ -45,7 +45,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Action, ActionError, Pending, Target, ValueRef};
+use crate::action::{Action, ActionError, Effect, Pending, Target, ValueRef};
 use crate::error::Result;
 use crate::finding::Liveness;
 use crate::identity::Identity;
@@ -113,6 +113,30 @@ pub enum ProviderStep {
         /// Value that must be dead.
         old: ValueRef,
     },
+}
+
+impl ProviderStep {
+    /// The step in one word, the second half of an action's name.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Freeze => "freeze",
+            Self::Revoke => "revoke",
+            Self::Set { .. } => "set",
+            Self::Issue { .. } => "issue",
+            Self::Test { .. } => "test",
+            Self::Evict { .. } => "evict",
+            Self::Verify { .. } => "verify",
+        }
+    }
+
+    /// What the step does to the world, at every provider alike.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Test { .. } | Self::Verify { .. } => Effect::ReadOnly,
+            Self::Set { .. } | Self::Freeze | Self::Issue { .. } => Effect::Reversible,
+            Self::Revoke | Self::Evict { .. } => Effect::Final,
+        }
+    }
 }
 
 /// An issuer.

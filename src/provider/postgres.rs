@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::{Owned, Provider, ProviderStep, Subject};
-use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target, ValueRef};
+use crate::action::{
+    Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target, ValueRef, Work,
+};
 use crate::error::{Error, Result};
 use crate::finding::Liveness;
 use crate::identity::{AliasKind, Identity};
@@ -327,39 +329,6 @@ impl RoleAction<'_> {
         self.roles.server.admin().await.map_err(looking)
     }
 
-    async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
-        match &self.step {
-            ProviderStep::Freeze | ProviderStep::Revoke => {
-                let admin = self.admin().await?;
-                let barred = admin.query(IS_BARRED, &[self.role()]).await.map_err(looking)?;
-                let Some(row) = barred.first() else {
-                    return Ok(Observed::Done(Receipt::of("role", "does not exist")));
-                };
-                let done = row.get::<_, bool>(0) && self.sessions(&admin).await? == 0;
-                Ok(if done { Observed::Done(Receipt::of("role", "cannot log in")) } else { Observed::NotDone })
-            }
-            ProviderStep::Set { new, old } => {
-                if self.accepts(cx, new).await?.is_ok() {
-                    return Ok(Observed::Done(Receipt::of("new value", "accepted")));
-                }
-                Ok(match self.accepts(cx, old).await? {
-                    Ok(()) => Observed::NotDone,
-                    Err(_) => Observed::Conflict(format!(
-                        "the role {} takes neither the old nor the new value: somebody else changed it",
-                        self.role()
-                    )),
-                })
-            }
-            ProviderStep::Evict { .. } => {
-                let admin = self.admin().await?;
-                let left = self.sessions(&admin).await?;
-                Ok(if left == 0 { Observed::Done(Receipt::of("old sessions", 0)) } else { Observed::NotDone })
-            }
-            ProviderStep::Test { .. } | ProviderStep::Verify { .. } => Ok(Observed::NotDone),
-            ProviderStep::Issue { .. } => Ok(Observed::Conflict("not offered".to_owned())),
-        }
-    }
-
     /// Sessions of the role that began before the eviction; all of them before there was one.
     async fn sessions(&self, admin: &Session) -> Result<i64, ActionError> {
         let since = self.evicted.lock().expect("because no holder panics").clone();
@@ -396,6 +365,60 @@ impl RoleAction<'_> {
         // A verifier has only letters, digits and + / = $ : - in it.
         let sql = format!("ALTER ROLE {} PASSWORD '{verifier}'", quote_role(self.role()));
         admin.run(&sql).await.map_err(changing)
+    }
+}
+
+const IS_BARRED: &str = "SELECT NOT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = $1";
+
+const ALL_SESSIONS: &str =
+    "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE usename = $1 AND pid <> pg_catalog.pg_backend_pid()";
+
+const OLD_SESSIONS: &str = "SELECT count(*) FROM pg_catalog.pg_stat_activity \
+    WHERE usename = $1 AND backend_start < $2::text::timestamptz AND pid <> pg_catalog.pg_backend_pid()";
+
+const END_SESSIONS: &str = "SELECT count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity \
+    WHERE usename = $1 AND pid <> pg_catalog.pg_backend_pid()";
+
+impl Work for RoleAction<'_> {
+    fn name(&self) -> ActionName {
+        ActionName(format!("postgres.{}", self.step.word()))
+    }
+
+    fn effect(&self) -> Effect {
+        self.step.effect()
+    }
+
+    async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
+        match &self.step {
+            ProviderStep::Freeze | ProviderStep::Revoke => {
+                let admin = self.admin().await?;
+                let barred = admin.query(IS_BARRED, &[self.role()]).await.map_err(looking)?;
+                let Some(row) = barred.first() else {
+                    return Ok(Observed::Done(Receipt::of("role", "does not exist")));
+                };
+                let done = row.get::<_, bool>(0) && self.sessions(&admin).await? == 0;
+                Ok(if done { Observed::Done(Receipt::of("role", "cannot log in")) } else { Observed::NotDone })
+            }
+            ProviderStep::Set { new, old } => {
+                if self.accepts(cx, new).await?.is_ok() {
+                    return Ok(Observed::Done(Receipt::of("new value", "accepted")));
+                }
+                Ok(match self.accepts(cx, old).await? {
+                    Ok(()) => Observed::NotDone,
+                    Err(_) => Observed::Conflict(format!(
+                        "the role {} takes neither the old nor the new value: somebody else changed it",
+                        self.role()
+                    )),
+                })
+            }
+            ProviderStep::Evict { .. } => {
+                let admin = self.admin().await?;
+                let left = self.sessions(&admin).await?;
+                Ok(if left == 0 { Observed::Done(Receipt::of("old sessions", 0)) } else { Observed::NotDone })
+            }
+            ProviderStep::Test { .. } | ProviderStep::Verify { .. } => Ok(Observed::NotDone),
+            ProviderStep::Issue { .. } => Ok(Observed::Conflict("not offered".to_owned())),
+        }
     }
 
     async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
@@ -462,52 +485,6 @@ impl RoleAction<'_> {
             }
             _ => Err(ActionError::Refused("this step cannot be undone".to_owned())),
         }
-    }
-}
-
-const IS_BARRED: &str = "SELECT NOT rolcanlogin FROM pg_catalog.pg_roles WHERE rolname = $1";
-
-const ALL_SESSIONS: &str =
-    "SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE usename = $1 AND pid <> pg_catalog.pg_backend_pid()";
-
-const OLD_SESSIONS: &str = "SELECT count(*) FROM pg_catalog.pg_stat_activity \
-    WHERE usename = $1 AND backend_start < $2::text::timestamptz AND pid <> pg_catalog.pg_backend_pid()";
-
-const END_SESSIONS: &str = "SELECT count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity \
-    WHERE usename = $1 AND pid <> pg_catalog.pg_backend_pid()";
-
-impl Action for RoleAction<'_> {
-    fn name(&self) -> ActionName {
-        let step = match self.step {
-            ProviderStep::Freeze => "freeze",
-            ProviderStep::Revoke => "revoke",
-            ProviderStep::Set { .. } => "set",
-            ProviderStep::Issue { .. } => "issue",
-            ProviderStep::Test { .. } => "test",
-            ProviderStep::Evict { .. } => "evict",
-            ProviderStep::Verify { .. } => "verify",
-        };
-        ActionName(format!("postgres.{step}"))
-    }
-
-    fn effect(&self) -> Effect {
-        match self.step {
-            ProviderStep::Test { .. } | ProviderStep::Verify { .. } => Effect::ReadOnly,
-            ProviderStep::Set { .. } | ProviderStep::Freeze | ProviderStep::Issue { .. } => Effect::Reversible,
-            ProviderStep::Revoke | ProviderStep::Evict { .. } => Effect::Final,
-        }
-    }
-
-    fn observe<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
-        Box::pin(self.look(cx))
-    }
-
-    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.act(cx))
-    }
-
-    fn undo<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.take_back(cx))
     }
 }
 

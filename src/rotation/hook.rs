@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::calls::sleep;
-use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Retry};
+use crate::action::{ActionError, ActionName, Context, Effect, Observed, Receipt, Retry, Work};
 use crate::plan::HookStep;
 
 /// How often a running program is looked after.
@@ -100,7 +100,7 @@ impl Drop for Running {
     }
 }
 
-impl Action for HookAction<'_> {
+impl Work for HookAction<'_> {
     fn name(&self) -> ActionName {
         ActionName("hook.run".to_owned())
     }
@@ -113,16 +113,16 @@ impl Action for HookAction<'_> {
         Retry::Safe
     }
 
-    fn observe<'a>(&'a self, _: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
+    async fn look(&self, _: &Context<'_>) -> Result<Observed, ActionError> {
         let ran = self.ran.load(Ordering::SeqCst);
-        Box::pin(async move { Ok(if ran { Observed::Done(Receipt::default()) } else { Observed::NotDone }) })
+        Ok(if ran { Observed::Done(Receipt::default()) } else { Observed::NotDone })
     }
 
-    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.run(cx))
+    async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        self.run(cx).await
     }
 
-    fn undo<'a>(&'a self, _: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(async { Ok(Receipt::of("hook", "nothing to take back")) })
+    async fn take_back(&self, _: &Context<'_>) -> Result<Receipt, ActionError> {
+        Ok(Receipt::of("hook", "nothing to take back"))
     }
 }

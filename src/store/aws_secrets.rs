@@ -17,8 +17,7 @@ use zeroize::Zeroizing;
 
 use super::json::{self as fields, is_masked};
 use super::{Held, Store, StoreStep, Supply};
-use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target};
-use crate::clock;
+use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target, Work};
 use crate::error::{Error, Result};
 use crate::remote::{Aws, Failure, SecretFacts, SecretVersion, WhichVersion};
 use crate::secret::{Fingerprinter, SecretValue};
@@ -336,31 +335,6 @@ enum Now {
 }
 
 impl SecretAction<'_> {
-    async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
-        match &self.step {
-            StoreStep::Stage(_) => {
-                if self.store.staged(self.at, cx.op).await?.is_some() {
-                    return Ok(Observed::Done(Receipt::of("version", AwsSecrets::token(self.at, cx.op))));
-                }
-                let facts = self.store.facts(Place::of(self.at).secret).await?;
-                Ok(match AwsSecrets::others_pending(&facts) {
-                    Some(version) => Observed::Conflict(format!("{} has version {version} pending", facts.name)),
-                    None => Observed::NotDone,
-                })
-            }
-            StoreStep::Promote { expect } => Ok(match self.now(cx, expect).await? {
-                Now::Ours(version) => Observed::Done(Receipt::of("version", version)),
-                Now::AsPlanned(..) => Observed::NotDone,
-                Now::Foreign(why) => Observed::Conflict(why),
-            }),
-            StoreStep::Retire { replaced } => Ok(match self.left(cx, replaced).await? {
-                None => Observed::Conflict(format!("{} still has the old value", self.at)),
-                Some(left) if left.is_empty() => Observed::Done(Receipt::of("labels of the old value", "none")),
-                Some(_) => Observed::NotDone,
-            }),
-        }
-    }
-
     async fn now(&self, cx: &Context<'_>, expect: &str) -> Result<Now, ActionError> {
         let place = Place::of(self.at);
         let (id, fence) = split_version(expect);
@@ -402,24 +376,8 @@ impl SecretAction<'_> {
         Ok(Some(left))
     }
 
-    async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
-        match &self.step {
-            StoreStep::Stage(supply) => self.stage(cx, supply).await,
-            StoreStep::Promote { expect } => self.promote(cx, expect).await,
-            StoreStep::Retire { replaced } => self.retire(cx, replaced).await,
-        }
-    }
-
     async fn stage(&self, cx: &Context<'_>, supply: &Supply) -> Result<Receipt, ActionError> {
-        let value = match supply {
-            Supply::Generate { length, alphabet } => clock::new_password(*length, alphabet.as_bytes()),
-            Supply::Copy(from) => cx
-                .values
-                .read(from)
-                .await?
-                .ok_or_else(|| ActionError::Conflict(format!("the value to copy from {} is not there", from.at)))?,
-            Supply::Issued => return Err(ActionError::Conflict("the provider has not staged its value".to_owned())),
-        };
+        let value = supply.value(cx).await?;
         let text = value.expose_str().ok_or_else(|| ActionError::Refused("the value is not text".to_owned()))?;
         self.store.put_aside(self.at, cx.op, text).await?;
         Ok(Receipt::of("version", AwsSecrets::token(self.at, cx.op)).and("label", PENDING))
@@ -480,6 +438,57 @@ impl SecretAction<'_> {
         let previous = left.iter().filter(|(label, _)| label == PREVIOUS).map(|(_, version)| version.as_str());
         Ok(Receipt::of("labels taken away", left.len()).and("evicted", previous.collect::<Vec<_>>().join(", ")))
     }
+}
+
+/// Whether two versions say the same, whatever the spaces and the order of their fields.
+fn same_text(one: &str, other: &str) -> bool {
+    match (entry_of(one), entry_of(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+impl Work for SecretAction<'_> {
+    fn name(&self) -> ActionName {
+        ActionName(format!("aws-secrets.{}", self.step.word()))
+    }
+
+    fn effect(&self) -> Effect {
+        self.step.effect()
+    }
+
+    async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
+        match &self.step {
+            StoreStep::Stage(_) => {
+                if self.store.staged(self.at, cx.op).await?.is_some() {
+                    return Ok(Observed::Done(Receipt::of("version", AwsSecrets::token(self.at, cx.op))));
+                }
+                let facts = self.store.facts(Place::of(self.at).secret).await?;
+                Ok(match AwsSecrets::others_pending(&facts) {
+                    Some(version) => Observed::Conflict(format!("{} has version {version} pending", facts.name)),
+                    None => Observed::NotDone,
+                })
+            }
+            StoreStep::Promote { expect } => Ok(match self.now(cx, expect).await? {
+                Now::Ours(version) => Observed::Done(Receipt::of("version", version)),
+                Now::AsPlanned(..) => Observed::NotDone,
+                Now::Foreign(why) => Observed::Conflict(why),
+            }),
+            StoreStep::Retire { replaced } => Ok(match self.left(cx, replaced).await? {
+                None => Observed::Conflict(format!("{} still has the old value", self.at)),
+                Some(left) if left.is_empty() => Observed::Done(Receipt::of("labels of the old value", "none")),
+                Some(_) => Observed::NotDone,
+            }),
+        }
+    }
+
+    async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        match &self.step {
+            StoreStep::Stage(supply) => self.stage(cx, supply).await,
+            StoreStep::Promote { expect } => self.promote(cx, expect).await,
+            StoreStep::Retire { replaced } => self.retire(cx, replaced).await,
+        }
+    }
 
     async fn take_back(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
         let (store, secret) = (self.store, Place::of(self.at).secret);
@@ -509,40 +518,5 @@ impl SecretAction<'_> {
             }
             StoreStep::Retire { .. } => Err(ActionError::Refused("labels that were taken do not come back".to_owned())),
         }
-    }
-}
-
-/// Whether two versions say the same, whatever the spaces and the order of their fields.
-fn same_text(one: &str, other: &str) -> bool {
-    match (entry_of(one), entry_of(other)) {
-        (Some(one), Some(other)) => one == other,
-        _ => one == other,
-    }
-}
-
-impl Action for SecretAction<'_> {
-    fn name(&self) -> ActionName {
-        let step = match self.step {
-            StoreStep::Stage(_) => "stage",
-            StoreStep::Promote { .. } => "promote",
-            StoreStep::Retire { .. } => "retire",
-        };
-        ActionName(format!("aws-secrets.{step}"))
-    }
-
-    fn effect(&self) -> Effect {
-        if matches!(self.step, StoreStep::Retire { .. }) { Effect::Final } else { Effect::Reversible }
-    }
-
-    fn observe<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
-        Box::pin(self.look(cx))
-    }
-
-    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.act(cx))
-    }
-
-    fn undo<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.take_back(cx))
     }
 }

@@ -50,7 +50,8 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::action::{Action, ActionError, Pending, Slot, Target};
+use crate::action::{Action, ActionError, Context, Effect, Pending, Slot, Target};
+use crate::clock;
 use crate::error::Result;
 use crate::secret::{Fingerprint, SecretValue};
 use crate::source::Coverage;
@@ -121,6 +122,25 @@ pub enum StoreStep {
     },
 }
 
+impl StoreStep {
+    /// The step in one word, the second half of an action's name.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Stage(_) => "stage",
+            Self::Promote { .. } => "promote",
+            Self::Retire { .. } => "retire",
+        }
+    }
+
+    /// What the step does to the world, in every store alike.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Stage(_) | Self::Promote { .. } => Effect::Reversible,
+            Self::Retire { .. } => Effect::Final,
+        }
+    }
+}
+
 /// Where a staged value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -136,6 +156,23 @@ pub enum Supply {
     Copy(crate::action::ValueRef),
     /// Issued by a provider's own step, which stages it itself.
     Issued,
+}
+
+impl Supply {
+    /// The value to stage: made now, or read from where it is copied from.
+    ///
+    /// # Errors
+    /// `Conflict` when there is nothing to copy, or when the provider that issues the value has not staged it.
+    pub async fn value(&self, cx: &Context<'_>) -> Result<SecretValue, ActionError> {
+        match self {
+            Self::Generate { length, alphabet } => Ok(clock::new_password(*length, alphabet.as_bytes())),
+            Self::Copy(from) => {
+                let missing = || ActionError::Conflict(format!("the value to copy from {} is not there", from.at));
+                cx.values.read(from).await?.ok_or_else(missing)
+            }
+            Self::Issued => Err(ActionError::Conflict("the provider has not staged its value".to_owned())),
+        }
+    }
 }
 
 /// A place that keeps values.

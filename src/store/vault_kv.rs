@@ -19,8 +19,7 @@ use uuid::Uuid;
 use super::json::{self as fields, is_masked};
 use super::vault_reads::AuditLog;
 use super::{Held, Store, StoreRead, StoreStep, Supply};
-use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target};
-use crate::clock;
+use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target, Work};
 use crate::error::{Error, Result};
 use crate::remote::{Content, Vault, is_cas_mismatch};
 use crate::secret::{Fingerprint, Fingerprinter, SecretValue};
@@ -398,32 +397,6 @@ enum Now {
 }
 
 impl KvAction<'_> {
-    async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
-        let place = self.store.place(self.at)?;
-        if let Some(other) = self.store.others_waiting(self.at, cx.op).await? {
-            return Ok(Observed::Conflict(format!("operation {other} has a value waiting for {}", self.at)));
-        }
-        match &self.step {
-            StoreStep::Stage(_) => Ok(match self.store.staged(self.at, cx.op).await? {
-                Some(_) => Observed::Done(Receipt::of("staged", "in the pending folder")),
-                None => Observed::NotDone,
-            }),
-            StoreStep::Promote { expect } => Ok(match self.now(cx, &place, expect).await? {
-                Now::Ours(version) => Observed::Done(Receipt::of("version", version)),
-                Now::AsPlanned(..) => Observed::NotDone,
-                Now::Foreign(why) => Observed::Conflict(why),
-            }),
-            StoreStep::Retire { replaced } => {
-                let Some(left) = self.left(&place, replaced).await? else {
-                    return Ok(Observed::Conflict(format!("{} still has the old value, or is gone", self.at)));
-                };
-                let waiting = self.store.staged(self.at, cx.op).await?.is_some();
-                let done = left.is_empty() && !waiting;
-                Ok(if done { Observed::Done(Receipt::of("old versions", "destroyed")) } else { Observed::NotDone })
-            }
-        }
-    }
-
     async fn now(&self, cx: &Context<'_>, place: &Place<'_>, expect: &str) -> Result<Now, ActionError> {
         let store = self.store;
         let (number, fence) = split_version(expect)?;
@@ -476,26 +449,8 @@ impl KvAction<'_> {
         Ok(Some(left))
     }
 
-    async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
-        match &self.step {
-            StoreStep::Stage(supply) => self.stage(cx, supply).await,
-            StoreStep::Promote { expect } => self.promote(cx, expect).await,
-            StoreStep::Retire { replaced } => self.retire(cx, replaced).await,
-        }
-    }
-
     async fn stage(&self, cx: &Context<'_>, supply: &Supply) -> Result<Receipt, ActionError> {
-        let value = match supply {
-            Supply::Generate { length, alphabet } => clock::new_password(*length, alphabet.as_bytes()),
-            Supply::Copy(from) => cx
-                .values
-                .read(from)
-                .await?
-                .ok_or_else(|| ActionError::Conflict(format!("the value to copy from {} is not there", from.at)))?,
-            Supply::Issued => {
-                return Err(ActionError::Conflict("the provider has not staged its value".to_owned()));
-            }
-        };
+        let value = supply.value(cx).await?;
         let text = value.expose_str().ok_or_else(|| ActionError::Refused("the value is not text".to_owned()))?;
         // Somebody with the same operation was faster: that is us, before a lost answer. What waits there counts.
         self.store.put_aside(self.at, cx.op, text).await?;
@@ -565,6 +520,50 @@ impl KvAction<'_> {
         store.vault.kv_remove(&store.mount, &waiting).await.map_err(changing)?;
         Ok(Receipt::of("destroyed versions", shown))
     }
+}
+
+impl Work for KvAction<'_> {
+    fn name(&self) -> ActionName {
+        ActionName(format!("vault-kv.{}", self.step.word()))
+    }
+
+    fn effect(&self) -> Effect {
+        self.step.effect()
+    }
+
+    async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
+        let place = self.store.place(self.at)?;
+        if let Some(other) = self.store.others_waiting(self.at, cx.op).await? {
+            return Ok(Observed::Conflict(format!("operation {other} has a value waiting for {}", self.at)));
+        }
+        match &self.step {
+            StoreStep::Stage(_) => Ok(match self.store.staged(self.at, cx.op).await? {
+                Some(_) => Observed::Done(Receipt::of("staged", "in the pending folder")),
+                None => Observed::NotDone,
+            }),
+            StoreStep::Promote { expect } => Ok(match self.now(cx, &place, expect).await? {
+                Now::Ours(version) => Observed::Done(Receipt::of("version", version)),
+                Now::AsPlanned(..) => Observed::NotDone,
+                Now::Foreign(why) => Observed::Conflict(why),
+            }),
+            StoreStep::Retire { replaced } => {
+                let Some(left) = self.left(&place, replaced).await? else {
+                    return Ok(Observed::Conflict(format!("{} still has the old value, or is gone", self.at)));
+                };
+                let waiting = self.store.staged(self.at, cx.op).await?.is_some();
+                let done = left.is_empty() && !waiting;
+                Ok(if done { Observed::Done(Receipt::of("old versions", "destroyed")) } else { Observed::NotDone })
+            }
+        }
+    }
+
+    async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        match &self.step {
+            StoreStep::Stage(supply) => self.stage(cx, supply).await,
+            StoreStep::Promote { expect } => self.promote(cx, expect).await,
+            StoreStep::Retire { replaced } => self.retire(cx, replaced).await,
+        }
+    }
 
     async fn take_back(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
         let store = self.store;
@@ -591,32 +590,5 @@ impl KvAction<'_> {
             }
             StoreStep::Retire { .. } => Err(ActionError::Refused("destroyed versions do not come back".to_owned())),
         }
-    }
-}
-
-impl Action for KvAction<'_> {
-    fn name(&self) -> ActionName {
-        let step = match self.step {
-            StoreStep::Stage(_) => "stage",
-            StoreStep::Promote { .. } => "promote",
-            StoreStep::Retire { .. } => "retire",
-        };
-        ActionName(format!("vault-kv.{step}"))
-    }
-
-    fn effect(&self) -> Effect {
-        if matches!(self.step, StoreStep::Retire { .. }) { Effect::Final } else { Effect::Reversible }
-    }
-
-    fn observe<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
-        Box::pin(self.look(cx))
-    }
-
-    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.act(cx))
-    }
-
-    fn undo<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.take_back(cx))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::Accounts;
-use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target, ValueRef};
+use crate::action::{ActionError, ActionName, Context, Effect, Observed, Receipt, Target, ValueRef, Work};
 use crate::provider::ProviderStep;
 use crate::remote::{Failure, Login};
 use crate::secret::SecretValue;
@@ -62,6 +62,27 @@ impl AccountAction<'_> {
             tokio::time::sleep(std::time::Duration::from_millis(40)).await;
         }
         Ok(ended)
+    }
+
+    async fn evict(&self, cx: &Context<'_>, old: &ValueRef) -> Result<Receipt, ActionError> {
+        if self.accounts.server.overlaps() {
+            let value = self.value(cx, old).await?;
+            self.accounts.server.remove(self.account(), &value).await.map_err(changing)?;
+        }
+        if self.accepts(cx, old).await?.is_ok() {
+            return Err(ActionError::Stuck(format!("the account {} still takes the old value", self.account())));
+        }
+        Ok(Receipt::of("sessions ended", self.end_sessions().await?))
+    }
+}
+
+impl Work for AccountAction<'_> {
+    fn name(&self) -> ActionName {
+        ActionName(format!("{}.{}", self.accounts.server.kind(), self.step.word()))
+    }
+
+    fn effect(&self) -> Effect {
+        self.step.effect()
     }
 
     async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
@@ -140,17 +161,6 @@ impl AccountAction<'_> {
         }
     }
 
-    async fn evict(&self, cx: &Context<'_>, old: &ValueRef) -> Result<Receipt, ActionError> {
-        if self.accounts.server.overlaps() {
-            let value = self.value(cx, old).await?;
-            self.accounts.server.remove(self.account(), &value).await.map_err(changing)?;
-        }
-        if self.accepts(cx, old).await?.is_ok() {
-            return Err(ActionError::Stuck(format!("the account {} still takes the old value", self.account())));
-        }
-        Ok(Receipt::of("sessions ended", self.end_sessions().await?))
-    }
-
     async fn take_back(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
         let server = &self.accounts.server;
         match &self.step {
@@ -168,40 +178,5 @@ impl AccountAction<'_> {
             }
             _ => Err(ActionError::Refused("this step cannot be undone".to_owned())),
         }
-    }
-}
-
-impl Action for AccountAction<'_> {
-    fn name(&self) -> ActionName {
-        let step = match self.step {
-            ProviderStep::Freeze => "freeze",
-            ProviderStep::Revoke => "revoke",
-            ProviderStep::Set { .. } => "set",
-            ProviderStep::Issue { .. } => "issue",
-            ProviderStep::Test { .. } => "test",
-            ProviderStep::Evict { .. } => "evict",
-            ProviderStep::Verify { .. } => "verify",
-        };
-        ActionName(format!("{}.{step}", self.accounts.server.kind()))
-    }
-
-    fn effect(&self) -> Effect {
-        match self.step {
-            ProviderStep::Test { .. } | ProviderStep::Verify { .. } => Effect::ReadOnly,
-            ProviderStep::Set { .. } | ProviderStep::Freeze | ProviderStep::Issue { .. } => Effect::Reversible,
-            ProviderStep::Revoke | ProviderStep::Evict { .. } => Effect::Final,
-        }
-    }
-
-    fn observe<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
-        Box::pin(self.look(cx))
-    }
-
-    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.act(cx))
-    }
-
-    fn undo<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.take_back(cx))
     }
 }

@@ -7,9 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::call::Trouble;
 use super::template::Names;
 use super::{HttpIssuer, Missing, Spot, keep};
-use crate::action::{
-    Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Retry, Target, ValueRef,
-};
+use crate::action::{ActionError, ActionName, Context, Effect, Observed, Receipt, Retry, Target, ValueRef, Work};
 use crate::finding::Liveness;
 use crate::provider::ProviderStep;
 use crate::rule::issuer::{Call, Issuer, Repeat, Table};
@@ -69,37 +67,6 @@ impl IssuerAction<'_> {
             Liveness::Live => Ok(Ok(())),
             Liveness::Dead(why) => Ok(Err(why)),
             Liveness::Unknown(why) => Err(ActionError::Unavailable { why, retry_after: None }),
-        }
-    }
-
-    async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
-        match &self.step {
-            ProviderStep::Revoke | ProviderStep::Evict { .. } => {
-                let value = self.victim(cx).await?;
-                Ok(match self.accepts(&value).await? {
-                    Ok(()) => Observed::NotDone,
-                    Err(why) => Observed::Done(Receipt::of("old value", why)),
-                })
-            }
-            ProviderStep::Issue { into } => Ok(match cx.values.read(into).await? {
-                Some(_) => Observed::Done(Receipt::of("new value", "staged")),
-                None => Observed::NotDone,
-            }),
-            ProviderStep::Test { .. } | ProviderStep::Verify { .. } => Ok(Observed::NotDone),
-            ProviderStep::Freeze | ProviderStep::Set { .. } => Ok(Observed::Conflict("not offered".to_owned())),
-        }
-    }
-
-    async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
-        match &self.step {
-            ProviderStep::Revoke | ProviderStep::Evict { .. } => self.kill(cx).await,
-            ProviderStep::Issue { into } => self.issue(cx, into).await,
-            ProviderStep::Test { new } => match self.accepts(&self.value(cx, new).await?).await? {
-                Ok(()) => Ok(Receipt::of("new value", "accepted")),
-                Err(why) => Err(ActionError::Refused(format!("the new value is rejected ({why})"))),
-            },
-            ProviderStep::Verify { new, old } => self.verify(cx, new.as_ref(), old).await,
-            ProviderStep::Freeze | ProviderStep::Set { .. } => Err(ActionError::Refused("not offered".to_owned())),
         }
     }
 
@@ -214,17 +181,6 @@ impl IssuerAction<'_> {
         }
         Ok(End::Done)
     }
-
-    async fn take_back(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
-        let table = self.table().filter(|table| !table.discard.is_empty());
-        match (&self.step, table) {
-            (ProviderStep::Issue { .. }, Some(table)) => {
-                self.discard(cx, table).await?;
-                Ok(Receipt::of("new value", "removed at its issuer"))
-            }
-            _ => Err(ActionError::Refused("this step cannot be undone".to_owned())),
-        }
-    }
 }
 
 fn error(trouble: &Trouble, changes: bool) -> ActionError {
@@ -236,26 +192,13 @@ fn error(trouble: &Trouble, changes: bool) -> ActionError {
     }
 }
 
-impl Action for IssuerAction<'_> {
+impl Work for IssuerAction<'_> {
     fn name(&self) -> ActionName {
-        let step = match self.step {
-            ProviderStep::Freeze => "freeze",
-            ProviderStep::Revoke => "revoke",
-            ProviderStep::Set { .. } => "set",
-            ProviderStep::Issue { .. } => "issue",
-            ProviderStep::Test { .. } => "test",
-            ProviderStep::Evict { .. } => "evict",
-            ProviderStep::Verify { .. } => "verify",
-        };
-        ActionName(format!("http.{step}"))
+        ActionName(format!("http.{}", self.step.word()))
     }
 
     fn effect(&self) -> Effect {
-        match self.step {
-            ProviderStep::Test { .. } | ProviderStep::Verify { .. } => Effect::ReadOnly,
-            ProviderStep::Set { .. } | ProviderStep::Freeze | ProviderStep::Issue { .. } => Effect::Reversible,
-            ProviderStep::Revoke | ProviderStep::Evict { .. } => Effect::Final,
-        }
+        self.step.effect()
     }
 
     fn retry(&self) -> Retry {
@@ -266,15 +209,45 @@ impl Action for IssuerAction<'_> {
         }
     }
 
-    fn observe<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
-        Box::pin(self.look(cx))
+    async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
+        match &self.step {
+            ProviderStep::Revoke | ProviderStep::Evict { .. } => {
+                let value = self.victim(cx).await?;
+                Ok(match self.accepts(&value).await? {
+                    Ok(()) => Observed::NotDone,
+                    Err(why) => Observed::Done(Receipt::of("old value", why)),
+                })
+            }
+            ProviderStep::Issue { into } => Ok(match cx.values.read(into).await? {
+                Some(_) => Observed::Done(Receipt::of("new value", "staged")),
+                None => Observed::NotDone,
+            }),
+            ProviderStep::Test { .. } | ProviderStep::Verify { .. } => Ok(Observed::NotDone),
+            ProviderStep::Freeze | ProviderStep::Set { .. } => Ok(Observed::Conflict("not offered".to_owned())),
+        }
     }
 
-    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.act(cx))
+    async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        match &self.step {
+            ProviderStep::Revoke | ProviderStep::Evict { .. } => self.kill(cx).await,
+            ProviderStep::Issue { into } => self.issue(cx, into).await,
+            ProviderStep::Test { new } => match self.accepts(&self.value(cx, new).await?).await? {
+                Ok(()) => Ok(Receipt::of("new value", "accepted")),
+                Err(why) => Err(ActionError::Refused(format!("the new value is rejected ({why})"))),
+            },
+            ProviderStep::Verify { new, old } => self.verify(cx, new.as_ref(), old).await,
+            ProviderStep::Freeze | ProviderStep::Set { .. } => Err(ActionError::Refused("not offered".to_owned())),
+        }
     }
 
-    fn undo<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.take_back(cx))
+    async fn take_back(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        let table = self.table().filter(|table| !table.discard.is_empty());
+        match (&self.step, table) {
+            (ProviderStep::Issue { .. }, Some(table)) => {
+                self.discard(cx, table).await?;
+                Ok(Receipt::of("new value", "removed at its issuer"))
+            }
+            _ => Err(ActionError::Refused("this step cannot be undone".to_owned())),
+        }
     }
 }

@@ -14,7 +14,9 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::{Owned, Provider, ProviderStep, Subject};
-use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target, ValueRef};
+use crate::action::{
+    Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target, ValueRef, Work,
+};
 use crate::error::{Error, Result};
 use crate::finding::Liveness;
 use crate::identity::{AliasKind, Identity};
@@ -177,6 +179,16 @@ impl KeyringAction<'_> {
             Liveness::Unknown(why) => Err(ActionError::Unavailable { why, retry_after: None }),
         }
     }
+}
+
+impl Work for KeyringAction<'_> {
+    fn name(&self) -> ActionName {
+        ActionName(format!("keyring.{}", self.step.word()))
+    }
+
+    fn effect(&self) -> Effect {
+        self.step.effect()
+    }
 
     async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
         let done = |yes: bool, name: &str, fact: &str| {
@@ -224,46 +236,13 @@ impl KeyringAction<'_> {
             ProviderStep::Freeze | ProviderStep::Issue { .. } => Err(ActionError::Refused("not offered".to_owned())),
         }
     }
-}
 
-impl Action for KeyringAction<'_> {
-    fn name(&self) -> ActionName {
-        let step = match self.step {
-            ProviderStep::Freeze => "freeze",
-            ProviderStep::Revoke => "revoke",
-            ProviderStep::Set { .. } => "set",
-            ProviderStep::Issue { .. } => "issue",
-            ProviderStep::Test { .. } => "test",
-            ProviderStep::Evict { .. } => "evict",
-            ProviderStep::Verify { .. } => "verify",
+    async fn take_back(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        let ProviderStep::Set { old, .. } = &self.step else {
+            return Err(ActionError::Refused("this step cannot be undone".to_owned()));
         };
-        ActionName(format!("keyring.{step}"))
-    }
-
-    fn effect(&self) -> Effect {
-        match self.step {
-            ProviderStep::Test { .. } | ProviderStep::Verify { .. } => Effect::ReadOnly,
-            ProviderStep::Set { .. } | ProviderStep::Freeze | ProviderStep::Issue { .. } => Effect::Reversible,
-            ProviderStep::Revoke | ProviderStep::Evict { .. } => Effect::Final,
-        }
-    }
-
-    fn observe<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
-        Box::pin(self.look(cx))
-    }
-
-    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.act(cx))
-    }
-
-    fn undo<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(async move {
-            let ProviderStep::Set { old, .. } = &self.step else {
-                return Err(ActionError::Refused("this step cannot be undone".to_owned()));
-            };
-            let value = String::from_utf8_lossy(self.value(cx, old).await?.expose()).into_owned();
-            self.keyring.ask(Ask::Set { account: Keyring::account(&self.at.locator), value }, true)?;
-            Ok(Receipt::of("old value", "set again"))
-        })
+        let value = String::from_utf8_lossy(self.value(cx, old).await?.expose()).into_owned();
+        self.keyring.ask(Ask::Set { account: Keyring::account(&self.at.locator), value }, true)?;
+        Ok(Receipt::of("old value", "set again"))
     }
 }

@@ -1,7 +1,7 @@
 //! Freeze, revoke and verify.
 
 use super::{Thing, VaultAccess};
-use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target};
+use crate::action::{ActionError, ActionName, Context, Effect, Observed, Receipt, Target, Work};
 use crate::finding::Liveness;
 use crate::provider::ProviderStep;
 use crate::remote::Failure;
@@ -20,8 +20,22 @@ fn changing(failure: Failure) -> ActionError {
     ActionError::changing(&failure)
 }
 
-impl AccessAction<'_> {
-    async fn look(&self) -> Result<Observed, ActionError> {
+impl Work for AccessAction<'_> {
+    fn name(&self) -> ActionName {
+        let thing = match VaultAccess::thing(self.at) {
+            Ok(Thing::Lease(_)) => "lease",
+            Ok(Thing::Entity(_)) => "entity",
+            Ok(Thing::Grant(grant)) => grant.kind(),
+            _ => "token",
+        };
+        ActionName(format!("vault-{thing}.{}", self.step.word()))
+    }
+
+    fn effect(&self) -> Effect {
+        self.step.effect()
+    }
+
+    async fn look(&self, _: &Context<'_>) -> Result<Observed, ActionError> {
         let vault = &self.access.vault;
         let (done, receipt) = match (VaultAccess::thing(self.at)?, &self.step) {
             // A proof is made when it is asked for, never beforehand.
@@ -79,7 +93,7 @@ impl AccessAction<'_> {
         }
     }
 
-    async fn take_back(&self) -> Result<Receipt, ActionError> {
+    async fn take_back(&self, _: &Context<'_>) -> Result<Receipt, ActionError> {
         match (VaultAccess::thing(self.at)?, &self.step) {
             (Thing::Entity(id), ProviderStep::Freeze) => {
                 self.access.vault.set_disabled(id, false).await.map_err(changing)?;
@@ -87,42 +101,5 @@ impl AccessAction<'_> {
             }
             _ => Err(ActionError::Refused("this step cannot be undone".to_owned())),
         }
-    }
-}
-
-impl Action for AccessAction<'_> {
-    fn name(&self) -> ActionName {
-        let thing = match VaultAccess::thing(self.at) {
-            Ok(Thing::Lease(_)) => "lease",
-            Ok(Thing::Entity(_)) => "entity",
-            Ok(Thing::Grant(grant)) => grant.kind(),
-            _ => "token",
-        };
-        let step = match self.step {
-            ProviderStep::Freeze => "freeze",
-            ProviderStep::Verify { .. } => "verify",
-            _ => "revoke",
-        };
-        ActionName(format!("vault-{thing}.{step}"))
-    }
-
-    fn effect(&self) -> Effect {
-        match self.step {
-            ProviderStep::Freeze => Effect::Reversible,
-            ProviderStep::Verify { .. } => Effect::ReadOnly,
-            _ => Effect::Final,
-        }
-    }
-
-    fn observe<'a>(&'a self, _cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
-        Box::pin(self.look())
-    }
-
-    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.act(cx))
-    }
-
-    fn undo<'a>(&'a self, _cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.take_back())
     }
 }

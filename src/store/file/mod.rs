@@ -13,9 +13,8 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::{Held, Store, StoreStep, Supply};
-use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target};
-use crate::clock;
+use super::{Held, Store, StoreStep};
+use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target, Work};
 use crate::error::Result;
 use crate::secret::{Fingerprinter, SecretValue};
 use crate::source::Coverage;
@@ -212,8 +211,16 @@ struct FileAction<'a> {
     step: StoreStep,
 }
 
-impl FileAction<'_> {
-    fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
+impl Work for FileAction<'_> {
+    fn name(&self) -> ActionName {
+        ActionName(format!("file.{}", self.step.word()))
+    }
+
+    fn effect(&self) -> Effect {
+        self.step.effect()
+    }
+
+    async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
         let (path, key) = self.store.place(self.at)?;
         let waiting = Sidecar::of(&path).waiting(&key)?;
         let current = self.store.current(&path, &key)?;
@@ -244,15 +251,7 @@ impl FileAction<'_> {
         let sidecar = Sidecar::of(&path);
         match &self.step {
             StoreStep::Stage(supply) => {
-                let new = match supply {
-                    Supply::Generate { length, alphabet } => clock::new_password(*length, alphabet.as_bytes()),
-                    Supply::Copy(from) => cx.values.read(from).await?.ok_or_else(|| {
-                        ActionError::Conflict(format!("the value to copy from {} is not there", from.at))
-                    })?,
-                    Supply::Issued => {
-                        return Err(ActionError::Conflict("the provider has not staged its value".to_owned()));
-                    }
-                };
+                let new = supply.value(cx).await?;
                 let new = new.expose_str().ok_or_else(|| ActionError::Refused("the value is not text".to_owned()))?;
                 sidecar.add(&key, Waiting { op: cx.op, new: new.to_owned(), old: None })?;
                 Ok(Receipt::of("staged", "beside the file"))
@@ -278,7 +277,7 @@ impl FileAction<'_> {
         }
     }
 
-    fn take_back(&self) -> Result<Receipt, ActionError> {
+    async fn take_back(&self, _: &Context<'_>) -> Result<Receipt, ActionError> {
         let (path, key) = self.store.place(self.at)?;
         match &self.step {
             StoreStep::Stage(_) => {
@@ -287,33 +286,6 @@ impl FileAction<'_> {
             }
             _ => Err(ActionError::Refused("only staging can be taken back".to_owned())),
         }
-    }
-}
-
-impl Action for FileAction<'_> {
-    fn name(&self) -> ActionName {
-        let step = match self.step {
-            StoreStep::Stage(_) => "stage",
-            StoreStep::Promote { .. } => "promote",
-            StoreStep::Retire { .. } => "retire",
-        };
-        ActionName(format!("file.{step}"))
-    }
-
-    fn effect(&self) -> Effect {
-        if matches!(self.step, StoreStep::Retire { .. }) { Effect::Final } else { Effect::Reversible }
-    }
-
-    fn observe<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
-        Box::pin(async move { self.look(cx) })
-    }
-
-    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.act(cx))
-    }
-
-    fn undo<'a>(&'a self, _cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(async move { self.take_back() })
     }
 }
 

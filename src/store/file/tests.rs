@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::action::{ValueRef, Values, wait};
+use crate::store::Supply;
 
 struct NoValues;
 

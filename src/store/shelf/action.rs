@@ -2,10 +2,9 @@
 
 use super::super::json as fields;
 use super::{Shelf, changing, fence_of, looking};
-use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target};
-use crate::clock;
+use crate::action::{ActionError, ActionName, Context, Effect, Observed, Receipt, Target, Work};
 use crate::secret::SecretValue;
-use crate::store::{StoreStep, Supply};
+use crate::store::StoreStep;
 
 /// How often a promotion reads again when the entry changes under it.
 const RACES: usize = 4;
@@ -17,66 +16,9 @@ pub(super) struct ShelfAction<'a> {
 }
 
 impl ShelfAction<'_> {
-    async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
-        let waiting = self.store.waiting(self.at).await?;
-        if let Some(other) = waiting.as_ref().filter(|waiting| waiting.op != cx.op.to_string()) {
-            return Ok(Observed::Conflict(format!("operation {} has a value waiting for {}", other.op, self.at)));
-        }
-        match &self.step {
-            StoreStep::Stage(_) => Ok(match waiting {
-                Some(_) => Observed::Done(Receipt::of("staged", "beside the entry")),
-                None => Observed::NotDone,
-            }),
-            StoreStep::Promote { expect } => {
-                let Some((entry, value)) = self.store.current(self.at).await? else {
-                    return Ok(Observed::Conflict(format!("{} is gone", self.at)));
-                };
-                let Some(waiting) = waiting else {
-                    return Ok(Observed::Conflict(format!("nothing is staged for {}", self.at)));
-                };
-                Ok(if value == waiting.new {
-                    Observed::Done(Receipt::of("version", entry.version))
-                } else if self.store.fence(&value) == fence_of(expect) {
-                    Observed::NotDone
-                } else {
-                    Observed::Conflict(format!("{} was changed by somebody else", self.at))
-                })
-            }
-            StoreStep::Retire { replaced } => {
-                if !self.is_replaced(replaced).await? {
-                    return Ok(Observed::Conflict(format!("{} still has the old value, or is gone", self.at)));
-                }
-                let (path, _) = self.store.place(self.at)?;
-                let left = self.store.backend.old_versions(path).await.map_err(looking)?;
-                let done = left.is_empty() && waiting.is_none();
-                Ok(if done { Observed::Done(Receipt::of("old value", "removed")) } else { Observed::NotDone })
-            }
-        }
-    }
-
     async fn is_replaced(&self, replaced: &str) -> Result<bool, ActionError> {
         let current = self.store.current(self.at).await?;
         Ok(current.is_some_and(|(_, value)| self.store.fence(&value) != fence_of(replaced)))
-    }
-
-    async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
-        match &self.step {
-            StoreStep::Stage(supply) => {
-                let value = match supply {
-                    Supply::Generate { length, alphabet } => clock::new_password(*length, alphabet.as_bytes()),
-                    Supply::Copy(from) => cx.values.read(from).await?.ok_or_else(|| {
-                        ActionError::Conflict(format!("the value to copy from {} is not there", from.at))
-                    })?,
-                    Supply::Issued => {
-                        return Err(ActionError::Conflict("the provider has not staged its value".to_owned()));
-                    }
-                };
-                self.store.put_aside(self.at, cx.op, &value).await?;
-                Ok(Receipt::of("staged", "beside the entry"))
-            }
-            StoreStep::Promote { expect } => self.promote(cx, expect).await,
-            StoreStep::Retire { replaced } => self.retire(replaced).await,
-        }
     }
 
     async fn promote(&self, cx: &Context<'_>, expect: &str) -> Result<Receipt, ActionError> {
@@ -117,6 +59,65 @@ impl ShelfAction<'_> {
         self.store.backend.remove(&self.store.pending(self.at)).await.map_err(changing)?;
         Ok(Receipt::of("old value", "removed").and("destroyed versions", left.join(", ")))
     }
+}
+
+impl Work for ShelfAction<'_> {
+    fn name(&self) -> ActionName {
+        ActionName(format!("{}.{}", self.store.backend.kind(), self.step.word()))
+    }
+
+    fn effect(&self) -> Effect {
+        self.step.effect()
+    }
+
+    async fn look(&self, cx: &Context<'_>) -> Result<Observed, ActionError> {
+        let waiting = self.store.waiting(self.at).await?;
+        if let Some(other) = waiting.as_ref().filter(|waiting| waiting.op != cx.op.to_string()) {
+            return Ok(Observed::Conflict(format!("operation {} has a value waiting for {}", other.op, self.at)));
+        }
+        match &self.step {
+            StoreStep::Stage(_) => Ok(match waiting {
+                Some(_) => Observed::Done(Receipt::of("staged", "beside the entry")),
+                None => Observed::NotDone,
+            }),
+            StoreStep::Promote { expect } => {
+                let Some((entry, value)) = self.store.current(self.at).await? else {
+                    return Ok(Observed::Conflict(format!("{} is gone", self.at)));
+                };
+                let Some(waiting) = waiting else {
+                    return Ok(Observed::Conflict(format!("nothing is staged for {}", self.at)));
+                };
+                Ok(if value == waiting.new {
+                    Observed::Done(Receipt::of("version", entry.version))
+                } else if self.store.fence(&value) == fence_of(expect) {
+                    Observed::NotDone
+                } else {
+                    Observed::Conflict(format!("{} was changed by somebody else", self.at))
+                })
+            }
+            StoreStep::Retire { replaced } => {
+                if !self.is_replaced(replaced).await? {
+                    return Ok(Observed::Conflict(format!("{} still has the old value, or is gone", self.at)));
+                }
+                let (path, _) = self.store.place(self.at)?;
+                let left = self.store.backend.old_versions(path).await.map_err(looking)?;
+                let done = left.is_empty() && waiting.is_none();
+                Ok(if done { Observed::Done(Receipt::of("old value", "removed")) } else { Observed::NotDone })
+            }
+        }
+    }
+
+    async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
+        match &self.step {
+            StoreStep::Stage(supply) => {
+                let value = supply.value(cx).await?;
+                self.store.put_aside(self.at, cx.op, &value).await?;
+                Ok(Receipt::of("staged", "beside the entry"))
+            }
+            StoreStep::Promote { expect } => self.promote(cx, expect).await,
+            StoreStep::Retire { replaced } => self.retire(replaced).await,
+        }
+    }
 
     async fn take_back(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
         match &self.step {
@@ -136,32 +137,5 @@ impl ShelfAction<'_> {
             }
             StoreStep::Retire { .. } => Err(ActionError::Refused("what was removed does not come back".to_owned())),
         }
-    }
-}
-
-impl Action for ShelfAction<'_> {
-    fn name(&self) -> ActionName {
-        let step = match self.step {
-            StoreStep::Stage(_) => "stage",
-            StoreStep::Promote { .. } => "promote",
-            StoreStep::Retire { .. } => "retire",
-        };
-        ActionName(format!("{}.{step}", self.store.backend.kind()))
-    }
-
-    fn effect(&self) -> Effect {
-        if matches!(self.step, StoreStep::Retire { .. }) { Effect::Final } else { Effect::Reversible }
-    }
-
-    fn observe<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Observed, ActionError>> {
-        Box::pin(self.look(cx))
-    }
-
-    fn apply<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.act(cx))
-    }
-
-    fn undo<'a>(&'a self, cx: &'a Context<'a>) -> Pending<'a, Result<Receipt, ActionError>> {
-        Box::pin(self.take_back(cx))
     }
 }
