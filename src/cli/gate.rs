@@ -44,7 +44,7 @@ pub(super) fn run(args: &GateArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
         keyed: outcome.keyed,
         times: (began, clock::now().to_string()),
     };
-    listing::write(&listing, args.format.unwrap_or(format), args.output.as_deref(), &args.report)?;
+    listing::write(&listing, args.format.unwrap_or(format), &args.to)?;
     Ok(match (outcome.blocks(), outcome.coverage.is_partial()) {
         (true, _) => Exit::Findings,
         (false, true) => Exit::Partial,

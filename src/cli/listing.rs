@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::args::ListingFormat;
+use super::args::{ListingFormat, WriteArgs};
 use crate::error::{Error, Result};
 use crate::report::{self, Listing};
 
@@ -27,14 +27,14 @@ impl std::str::FromStr for Also {
     }
 }
 
-/// Writes the main form to `output` (standard output without one), and every further report to its file.
-pub(super) fn write(listing: &Listing<'_>, format: ListingFormat, output: Option<&Path>, also: &[Also]) -> Result<()> {
-    reports(listing, also)?;
+/// Writes the main form to its file (standard output without one), and every further report to its own.
+pub(super) fn write(listing: &Listing<'_>, format: ListingFormat, to: &WriteArgs) -> Result<()> {
+    reports(listing, &to.report)?;
     if format == ListingFormat::Github {
         step_summary(listing)?;
     }
     let text = render(listing, format)?;
-    match output {
+    match &to.output {
         None => super::ended_early(std::io::stdout().lock().write_all(&text)),
         Some(path) => to_file(path, &text),
     }

@@ -163,15 +163,13 @@ fn print(args: &ScanArgs, scan: &Scan<'_>, keyed: bool, began: String) -> Result
         ListingFormat::Json => report::scan_json,
         ListingFormat::Jsonl => report::scan_jsonl,
         _ => {
-            return listed(scan, keyed, began, |listing| {
-                listing::write(listing, args.format, args.output.as_deref(), &args.report)
-            });
+            return listed(scan, keyed, began, |listing| listing::write(listing, args.format, &args.to));
         }
     };
-    if !args.report.is_empty() {
-        listed(scan, keyed, began, |listing| listing::reports(listing, &args.report))?;
+    if !args.to.report.is_empty() {
+        listed(scan, keyed, began, |listing| listing::reports(listing, &args.to.report))?;
     }
-    let file = args.output.as_ref().map(|path| {
+    let file = args.to.output.as_ref().map(|path| {
         std::fs::File::create(path)
             .map_err(|cause| Error::user(format!("{} cannot be written", path.display())).because(cause))
     });

@@ -130,7 +130,7 @@ fn report(
     judged.sort_by_key(|one| (!one.blocks, one.verdict));
     let times = (began, clock::now().to_string());
     let listing = Listing { judged: &judged, coverage: &coverage, notes: &notes, rules, keyed: true, times };
-    listing::write(&listing, args.format, args.output.as_deref(), &args.report)?;
+    listing::write(&listing, args.format, &args.to)?;
     let partial = coverage.iter().any(Coverage::is_partial);
     Ok(match (judged.iter().any(|one| one.blocks), partial) {
         (true, _) => Exit::Findings,
