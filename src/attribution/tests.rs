@@ -7,7 +7,7 @@ use super::*;
 use crate::finding::{Finding, Location};
 use crate::identity::AliasKind;
 use crate::secret::{Fingerprinter, SecretValue};
-use crate::source::{Container, ContainerKind, Evidence, GitObjectKind, Item, ItemKind, PersonRef, Provenance, Via};
+use crate::source::{Container, ContainerKind, Evidence, GitObjectKind, Item, ItemKind, PersonRef, Provenance};
 
 fn person(platform: &str, id: &str, name: &str, email: Option<&str>) -> PersonRef {
     let mut person = PersonRef::by_id(platform, id);
@@ -91,17 +91,9 @@ fn message(kind: ItemKind, author: PersonRef, readers: Vec<PersonRef>) -> Proven
         Container { kind: ContainerKind::Channel, id: "C1".to_owned(), name: "#ops".to_owned(), public: false };
     let item = Item {
         format: "slack-export".to_owned(),
-        container,
-        id: "1700000000.000100".to_owned(),
-        kind,
         author: Some(author),
-        via: Via::Direct,
-        created: None,
-        edited: None,
-        permalink: None,
-        pointer: None,
-        sent_to: Vec::new(),
         readers: readers.into(),
+        ..Item::new(container, kind, "1700000000.000100")
     };
     Provenance::Export { path: "ops/2026-01-01.json".to_owned(), item: Arc::new(item) }
 }

@@ -3,7 +3,8 @@
 //!
 //! A connection that was bound with the old password stays bound: directories do not tell who is connected.
 
-use super::accounts::{Accounts, Server, Words};
+use super::accounts::{Accounts, Server};
+use super::claim::Words;
 use crate::action::{ActionError, Pending};
 use crate::remote::{Failure, Ldap, Login};
 use crate::secret::SecretValue;

@@ -5,6 +5,8 @@
 mod accounts;
 #[cfg(feature = "aws")]
 mod aws_iam;
+#[cfg(any(feature = "accounts", feature = "postgres"))]
+mod claim;
 #[cfg(feature = "issuers")]
 mod http;
 mod keyring;

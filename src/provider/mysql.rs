@@ -3,7 +3,8 @@
 //! Where the server takes a hash (MariaDB, and MySQL with `mysql_native_password`) the password is hashed here. An account
 //! that exists for several hosts is left to a person: each of them may have a password of its own.
 
-use super::accounts::{Accounts, Server, Words};
+use super::accounts::{Accounts, Server};
+use super::claim::Words;
 use crate::action::{ActionError, Pending};
 use crate::remote::{Failure, Login, MySql, MySqlSession, native_hash, quote_text};
 use crate::secret::SecretValue;

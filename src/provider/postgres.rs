@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use super::claim::Words;
 use super::{Owned, Provider, ProviderStep, Subject};
 use crate::action::{
     Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target, ValueRef, Work,
@@ -20,23 +21,14 @@ use crate::remote::{Failure, Login, Postgres, Session, quote_role, scram_verifie
 use crate::secret::SecretValue;
 use crate::source::Coverage;
 
-const DEFAULT_PORT: &str = "5432";
+/// How consumers write a PostgreSQL server down.
+const WORDS: Words = Words { schemes: &["postgres", "postgresql"], engines: &["postgres"], port: 5432, user: None };
 
 /// The roles of one server.
 pub struct PostgresRoles {
     name: String,
     server: Postgres,
     also_known_as: Vec<String>,
-}
-
-/// What a connection address or the facts beside a password say.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Claim {
-    user: Option<String>,
-    host: Option<String>,
-    port: Option<String>,
-    /// The entry says that it is for another kind of database.
-    foreign: bool,
 }
 
 impl PostgresRoles {
@@ -53,116 +45,25 @@ impl PostgresRoles {
         Target { system: self.name.clone(), locator: format!("{kind}:{role}") }
     }
 
-    fn is_here(&self, claim: &Claim) -> bool {
-        let settings = self.server.settings();
-        let local = |host: &str| matches!(host, "localhost" | "127.0.0.1" | "::1");
-        let host = claim.host.as_deref().is_none_or(|host| {
-            host.eq_ignore_ascii_case(&settings.host)
-                || (local(host) && local(&settings.host))
-                || self.also_known_as.iter().any(|other| other.eq_ignore_ascii_case(host))
-        });
-        let port = claim.port.as_ref().is_none_or(|port| *port == settings.port.to_string());
-        host && port && !claim.foreign
-    }
-
     async fn exists(&self, role: &str) -> Result<bool, Failure> {
         let admin = self.server.admin().await?;
         Ok(!admin.query("SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", &[role]).await?.is_empty())
     }
 
-    fn password<'v>(at: &Target, value: &'v SecretValue) -> std::borrow::Cow<'v, SecretValue> {
-        let inside = at.locator.starts_with("url:").then(|| value.expose_str().and_then(password_of)).flatten();
-        match inside {
-            Some(password) => std::borrow::Cow::Owned(SecretValue::new(password)),
-            None => std::borrow::Cow::Borrowed(value),
-        }
-    }
-
     async fn find(&self, subject: &Subject, value: &SecretValue) -> Result<Option<Target>, Failure> {
-        let text = value.expose_str().unwrap_or("");
-        let is_url = password_of(text).is_some();
-        let claim = if is_url { claim_of_url(text) } else { claim_of_facts(&subject.facts) };
-        let Some(user) = claim.user.clone().filter(|_| self.is_here(&claim)) else { return Ok(None) };
+        let (is_url, claim) = WORDS.claim(value, subject);
+        let settings = self.server.settings();
+        let here = claim.is_at(&settings.host, settings.port, &self.also_known_as);
+        let Some(user) = claim.user.clone().filter(|_| here) else { return Ok(None) };
         if !self.exists(&user).await? {
             return Ok(None);
         }
         let at = self.target(if is_url { "url" } else { "role" }, &user);
         // Without a host beside it only a log-in tells that it is this server's.
         let sure = claim.host.is_some()
-            || self.server.login(&user, Self::password(&at, value).as_ref()).await == Login::Accepted;
+            || self.server.login(&user, WORDS.password(&at, value).as_ref()).await == Login::Accepted;
         Ok(sure.then_some(at))
     }
-}
-
-/// `postgres://user:password@host:port/db` → password, decoded.
-fn password_of(text: &str) -> Option<Vec<u8>> {
-    let (user_info, _) = split_url(text)?;
-    let (_, password) = user_info.split_once(':')?;
-    Some(percent_decoded(password))
-}
-
-fn claim_of_url(text: &str) -> Claim {
-    let Some((user_info, host)) = split_url(text) else { return Claim::default() };
-    let user = user_info.split(':').next().unwrap_or("");
-    let (host, port) = match host.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
-        _ => (host, DEFAULT_PORT),
-    };
-    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let user = String::from_utf8(percent_decoded(user)).ok();
-    Claim { user, host: text(host.trim_matches(['[', ']'])), port: text(port), foreign: false }
-}
-
-/// User information and host of a PostgreSQL address.
-fn split_url(text: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = text.trim().split_once("://")?;
-    if !matches!(scheme.split('+').next(), Some("postgres" | "postgresql" | "jdbc:postgresql")) {
-        return None;
-    }
-    rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())].rsplit_once('@')
-}
-
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let digit = |at: usize| bytes.get(at).and_then(|byte| char::from(*byte).to_digit(16));
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        match (bytes[at], digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            (byte, ..) => {
-                decoded.push(byte);
-                at += 1;
-            }
-        }
-    }
-    decoded
-}
-
-fn claim_of_facts(facts: &BTreeMap<String, String>) -> Claim {
-    let fact = |names: &[&str]| names.iter().find_map(|name| facts.get(*name)).map(|text| text.trim().to_owned());
-    let mut claim = Claim {
-        user: fact(&["user", "username", "role", "login"]),
-        host: fact(&["host", "hostname", "server"]),
-        port: fact(&["port"]),
-        foreign: fact(&["engine"]).is_some_and(|engine| !engine.to_lowercase().contains("postgres")),
-    };
-    if let (None, Some(url)) = (&claim.host, fact(&["url"])) {
-        let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-        let authority = rest.split(['/', '?']).next().unwrap_or("");
-        claim.host = Some(authority.to_owned());
-    }
-    if let Some((host, port)) = claim.host.clone().as_deref().and_then(|host| host.rsplit_once(':'))
-        && !port.is_empty()
-        && port.bytes().all(|byte| byte.is_ascii_digit())
-    {
-        claim.host = Some(host.to_owned());
-        claim.port.get_or_insert(port.to_owned());
-    }
-    claim
 }
 
 impl Provider for PostgresRoles {
@@ -191,7 +92,7 @@ impl Provider for PostgresRoles {
 
     fn validate<'a>(&'a self, at: &'a Target, value: &'a SecretValue) -> Pending<'a, Liveness> {
         Box::pin(async move {
-            match self.server.login(Self::role(at), Self::password(at, value).as_ref()).await {
+            match self.server.login(Self::role(at), WORDS.password(at, value).as_ref()).await {
                 Login::Accepted => Liveness::Live,
                 Login::Rejected(why) => Liveness::Dead(why),
                 Login::Unclear(failure) => Liveness::Unknown(failure.to_string()),
@@ -312,7 +213,7 @@ impl RoleAction<'_> {
     async fn value(&self, cx: &Context<'_>, value: &ValueRef) -> Result<SecretValue, ActionError> {
         let missing = || ActionError::Stuck(format!("the value at {} cannot be read any more", value.at));
         let value = cx.values.read(value).await?.ok_or_else(missing)?;
-        Ok(PostgresRoles::password(self.at, &value).into_owned())
+        Ok(WORDS.password(self.at, &value).into_owned())
     }
 
     async fn accepts(&self, cx: &Context<'_>, value: &ValueRef) -> Result<Result<(), String>, ActionError> {
@@ -485,34 +386,5 @@ impl Work for RoleAction<'_> {
             }
             _ => Err(ActionError::Refused("this step cannot be undone".to_owned())),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_and_facts_say_who_and_where() {
-        let address = format!("postgres://sh%40p:{}@db.example:6432/shop?sslmode=require", "p%3Aw");
-        assert_eq!(password_of(&address), Some(b"p:w".to_vec()));
-        let claim = claim_of_url(&address);
-        assert_eq!(
-            claim,
-            Claim {
-                user: Some("sh@p".into()),
-                host: Some("db.example".into()),
-                port: Some("6432".into()),
-                foreign: false
-            }
-        );
-        assert_eq!(password_of("mysql://a:b@c/d"), None);
-        let facts = |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let claim = claim_of_facts(&facts(&[("user", "shop"), ("host", "db:5433")]));
-        assert_eq!((claim.host.as_deref(), claim.port.as_deref()), (Some("db"), Some("5433")));
-        let claim = claim_of_facts(&facts(&[("user", "shop"), ("url", "postgres://db:5433/shop")]));
-        assert_eq!((claim.host.as_deref(), claim.port.as_deref()), (Some("db"), Some("5433")));
-        let claim = claim_of_facts(&facts(&[("user", "shop"), ("host", "db"), ("engine", "mysql")]));
-        assert!(claim.foreign);
     }
 }

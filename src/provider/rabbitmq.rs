@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::accounts::{Accounts, Server, Words};
+use super::accounts::{Accounts, Server};
+use super::claim::Words;
 use crate::action::{ActionError, Pending};
 use crate::clock;
 use crate::remote::{Ask, Failure, Http, Login, Reply};

@@ -3,7 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::accounts::{Accounts, Server, Words};
+use super::accounts::{Accounts, Server};
+use super::claim::Words;
 use crate::action::{ActionError, Pending};
 use crate::remote::{Failure, Login, Redis, RedisSession, Resp};
 use crate::secret::SecretValue;

@@ -155,3 +155,23 @@ pub struct Item {
     /// People who could read it, if the export lists the members; shared between the items of a container.
     pub readers: Arc<[PersonRef]>,
 }
+
+impl Item {
+    /// An item of which nothing but its place is known yet.
+    pub fn new(container: Container, kind: ItemKind, id: impl Into<String>) -> Self {
+        Self {
+            format: String::new(),
+            container,
+            id: id.into(),
+            kind,
+            author: None,
+            via: Via::Direct,
+            created: None,
+            edited: None,
+            permalink: None,
+            pointer: None,
+            sent_to: Vec::new(),
+            readers: Arc::from([]),
+        }
+    }
+}

@@ -1,12 +1,12 @@
 //! Accounts of the real MariaDB, Redis, RabbitMQ and OpenLDAP: log-ins are the only proof, and programs that share no code
 //! with offkey (mariadb, redis-cli, curl, ldapwhoami) are the witnesses.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use offkey::action::{Action, ActionError, Context, Observed, Target, ValueRef, wait};
+use offkey::action::{Action, ActionError, Context, Observed, Target, wait};
 use offkey::finding::Liveness;
 use offkey::identity::{AliasKind, Identity};
 use offkey::provider::{
@@ -14,11 +14,10 @@ use offkey::provider::{
     redis_accounts,
 };
 use offkey::remote::{Endpoint, Http, Ldap, MySql, Redis, Tls};
-use offkey::rotation::Systems;
 use offkey::secret::SecretValue;
 
 use crate::lab::{Lab, unique};
-use crate::steps::{context, drive, fingerprinter, refusal};
+use crate::steps::{context, drive, refusal, values};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -298,18 +297,6 @@ impl Kind for LdapKind {
     fn account(&self, name: &str) -> String {
         format!("uid={name},ou=people,dc=lab,dc=test")
     }
-}
-
-/// Values that actions can read, as if they had been found in text.
-fn values(all: &[&str]) -> (Systems, Vec<ValueRef>) {
-    let mut found = HashMap::new();
-    let mut refs = Vec::new();
-    for value in all {
-        let print = fingerprinter().fingerprint(value.as_bytes());
-        found.insert(print, secret(value));
-        refs.push(ValueRef::found(&print));
-    }
-    (Systems { found, ..Systems::default() }, refs)
 }
 
 /// Seen undone → done → seen done, as soon as the server has ended what it was told to end → done again → seen done.

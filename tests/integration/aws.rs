@@ -11,10 +11,10 @@ use offkey::provider::{AwsIam, Provider, ProviderStep, Subject};
 use offkey::remote::{Aws, AwsKey, AwsSettings};
 use offkey::rotation::Systems;
 use offkey::secret::SecretValue;
-use offkey::store::{AwsSecrets, Held, Store, StoreStep};
+use offkey::store::{AwsSecrets, Store, StoreStep};
 
 use crate::lab::{self, Lab, unique};
-use crate::steps::{context, drive, fingerprinter, generate, refusal, text};
+use crate::steps::{context, drive, fingerprinter, generate, inventory, refusal, text, version_of};
 
 fn client(lab: &lab::Aws, key_id: &str, key: &str) -> Arc<Aws> {
     at(&lab.url, &lab.region, key_id, key)
@@ -41,21 +41,6 @@ fn store(aws: &Arc<Aws>, prefix: &str) -> AwsSecrets {
 
 fn target(locator: String) -> Target {
     Target { system: "aws".to_owned(), locator }
-}
-
-fn inventory(store: &AwsSecrets) -> Vec<Held> {
-    let mut held = Vec::new();
-    let coverage = wait(store.inventory(&mut |one| {
-        held.push(one);
-        ControlFlow::Continue(())
-    }));
-    assert!(!coverage.expect("readable").is_partial());
-    held
-}
-
-fn version_of(store: &AwsSecrets, at: &Target) -> String {
-    let held = inventory(store);
-    held.into_iter().find(|one| one.at == *at && one.slot == Slot::Current).expect("held").version
 }
 
 /// A JSON secret with siblings; its name.

@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use offkey::action::{Target, wait};
 use offkey::clock;
 use offkey::finding::Liveness;
 use offkey::provider::{Keyring, KeyringServer, Provider};
 use offkey::secret::SecretValue;
+
+use crate::steps;
 
 const LETTERS: &[u8] = b"abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
@@ -87,22 +89,11 @@ impl Office {
     }
 
     fn commit(&self) {
-        let repository = git2::Repository::init(self.path("repo")).expect("a repository");
-        let mut index = repository.index().expect("an index");
-        index.add_path(Path::new("config.ini")).expect("added");
-        let tree = repository.find_tree(index.write_tree().expect("written")).expect("a tree");
-        let alice = git2::Signature::now("Alice Moreau", "alice@harbourfinch.example").expect("a signature");
-        repository.commit(Some("HEAD"), &alice, &alice, "Configure", &tree, &[]).expect("committed");
+        steps::alice_commits(&self.path("repo"), "config.ini", "Configure");
     }
 
     pub(crate) fn offkey(&self, arguments: &[&str], crash_after: Option<usize>) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_offkey"));
-        command.args(arguments).current_dir(self.dir.path()).env("OFFKEY_HOME", self.path("home"));
-        command.env_remove("OFFKEY_CRASH_AFTER_WRITE");
-        if let Some(writes) = crash_after {
-            command.env("OFFKEY_CRASH_AFTER_WRITE", writes.to_string());
-        }
-        command.output().expect("offkey starts")
+        steps::offkey(self.dir.path(), arguments, crash_after)
     }
 
     pub(crate) fn accepts(&self, account: &str, value: &str) -> bool {

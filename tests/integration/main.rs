@@ -41,7 +41,6 @@ mod rules;
 #[cfg(feature = "issuers")]
 mod shelves;
 mod sources;
-#[cfg(any(feature = "issuers", feature = "postgres"))]
 mod steps;
 mod surprises;
 #[cfg(all(feature = "vault", feature = "postgres"))]

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use crate::lab::{self, Lab, PrivateVault, unique};
 use crate::steps::{context, drive, fingerprinter, refusal};
 
-fn client(addr: &str, token: &str) -> Arc<Vault> {
+/// A client of an OpenBao.
+pub(crate) fn client(addr: &str, token: &str) -> Arc<Vault> {
     let settings = VaultSettings {
         address: addr.to_owned(),
         token: SecretValue::new(token),

@@ -2,28 +2,16 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use offkey::action::{ActionError, Observed, Slot, Target, wait};
-use offkey::remote::{Vault, VaultSettings};
+use offkey::remote::Vault;
 use offkey::rotation::Systems;
-use offkey::secret::SecretValue;
-use offkey::store::{Held, Store, StoreStep, VaultKv};
+use offkey::store::{Store, StoreStep, VaultKv};
 use serde_json::json;
 
 use crate::lab::{self, Lab, PrivateVault, unique};
-use crate::steps::{context, drive, fingerprinter, generate, refusal, text};
-
-fn client(addr: &str, token: &str) -> Arc<Vault> {
-    let settings = VaultSettings {
-        address: addr.to_owned(),
-        token: SecretValue::new(token),
-        namespace: None,
-        authority: None,
-        deadline: Duration::from_secs(5),
-    };
-    Arc::new(Vault::new(settings).expect("an address"))
-}
+use crate::openbao_access::client;
+use crate::steps::{context, drive, fingerprinter, generate, inventory, refusal, text, version_of};
 
 fn store(vault: &Arc<Vault>, folder: &str) -> VaultKv {
     VaultKv::new("bao", Arc::clone(vault), "secret", vec![folder.to_owned()], "offkey/pending", fingerprinter())
@@ -31,21 +19,6 @@ fn store(vault: &Arc<Vault>, folder: &str) -> VaultKv {
 
 fn target(path: &str, field: &str) -> Target {
     Target { system: "bao".to_owned(), locator: format!("secret/{path}#{field}") }
-}
-
-fn inventory(store: &VaultKv) -> Vec<Held> {
-    let mut held = Vec::new();
-    let coverage = wait(store.inventory(&mut |one| {
-        held.push(one);
-        ControlFlow::Continue(())
-    }));
-    assert!(!coverage.expect("readable").is_partial());
-    held
-}
-
-fn version_of(store: &VaultKv, at: &Target) -> String {
-    let held = inventory(store);
-    held.into_iter().find(|one| one.at == *at && one.slot == Slot::Current).expect("held").version
 }
 
 fn current(bao: &lab::Vault, path: &str) -> serde_json::Value {

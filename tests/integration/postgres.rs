@@ -1,20 +1,18 @@
 //! Roles of the real PostgreSQL: log-ins are the only proof, of the new value and of the old one.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use offkey::action::{ActionError, Observed, Target, ValueRef, wait};
+use offkey::action::{ActionError, Observed, Target, wait};
 use offkey::finding::Liveness;
 use offkey::identity::{AliasKind, Identity};
 use offkey::provider::{PostgresRoles, Provider, ProviderStep, Subject};
 use offkey::remote::{Postgres, PostgresSettings};
-use offkey::rotation::Systems;
 use offkey::secret::SecretValue;
 
 use crate::lab::{self, Lab, unique};
-use crate::steps::{context, drive, fingerprinter, refusal};
+use crate::steps::{context, drive, refusal, values};
 
 fn settings(lab: &lab::Postgres) -> PostgresSettings {
     PostgresSettings {
@@ -40,18 +38,6 @@ fn role(lab: &lab::Postgres) -> (String, String) {
     let (role, password) = (unique("shop"), unique("old"));
     lab.sql(&format!("CREATE ROLE {role} LOGIN PASSWORD '{password}'"));
     (role, password)
-}
-
-/// Values that actions can read, as if they had been found in text.
-fn values(all: &[&str]) -> (Systems, Vec<ValueRef>) {
-    let mut found = HashMap::new();
-    let mut refs = Vec::new();
-    for value in all {
-        let print = fingerprinter().fingerprint(value.as_bytes());
-        found.insert(print, SecretValue::new(*value));
-        refs.push(ValueRef::found(&print));
-    }
-    (Systems { found, ..Systems::default() }, refs)
 }
 
 /// A psql that stays connected as `role`.

@@ -2,11 +2,16 @@
 
 #![allow(dead_code, reason = "which part is used depends on the features that the tests are built with")]
 
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::{Command, Output};
 use std::time::Duration;
 
-use offkey::action::{Action, ActionError, Context, Effect, Observed, Receipt, Values, wait};
+use offkey::action::{Action, ActionError, Context, Effect, Observed, Receipt, Slot, Target, ValueRef, Values, wait};
+use offkey::rotation::Systems;
 use offkey::secret::{Fingerprinter, SecretValue};
-use offkey::store::{StoreStep, Supply};
+use offkey::store::{Held, Store, StoreStep, Supply};
 use uuid::Uuid;
 
 /// A context whose values come from `values`.
@@ -49,7 +54,57 @@ pub(crate) fn fingerprinter() -> Fingerprinter {
     Fingerprinter::new(&SecretValue::new("tests only"))
 }
 
+/// Values that actions can read, as if they had been found in text.
+pub(crate) fn values(all: &[&str]) -> (Systems, Vec<ValueRef>) {
+    let mut found = HashMap::new();
+    let mut refs = Vec::new();
+    for value in all {
+        let print = fingerprinter().fingerprint(value.as_bytes());
+        found.insert(print, SecretValue::new(*value));
+        refs.push(ValueRef::found(&print));
+    }
+    (Systems { found, ..Systems::default() }, refs)
+}
+
+/// Everything that a store holds, and nothing left out.
+pub(crate) fn inventory(store: &dyn Store) -> Vec<Held> {
+    let mut held = Vec::new();
+    let coverage = wait(store.inventory(&mut |one| {
+        held.push(one);
+        ControlFlow::Continue(())
+    }));
+    assert!(!coverage.expect("readable").is_partial());
+    held
+}
+
+/// The version that consumers of a place read now.
+pub(crate) fn version_of(store: &dyn Store, at: &Target) -> String {
+    let held = inventory(store);
+    held.into_iter().find(|one| one.at == *at && one.slot == Slot::Current).expect("held").version
+}
+
 /// Text of a value.
 pub(crate) fn text(value: &SecretValue) -> String {
     value.expose_str().expect("text").to_owned()
+}
+
+/// Runs offkey in a folder that keeps its `home`; dies after so many writes of its journal when told to.
+pub(crate) fn offkey(folder: &Path, arguments: &[&str], crash_after: Option<usize>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_offkey"));
+    command.args(arguments).current_dir(folder).env("OFFKEY_HOME", folder.join("home"));
+    command.env_remove("OFFKEY_CRASH_AFTER_WRITE");
+    if let Some(writes) = crash_after {
+        command.env("OFFKEY_CRASH_AFTER_WRITE", writes.to_string());
+    }
+    command.output().expect("offkey starts")
+}
+
+/// Makes a repository of the folder, with one commit of one file by Alice.
+pub(crate) fn alice_commits(folder: &Path, file: &str, message: &str) {
+    let repository = git2::Repository::init(folder).expect("a repository");
+    let mut index = repository.index().expect("an index");
+    index.add_path(Path::new(file)).expect("added");
+    let tree = repository.find_tree(index.write_tree().expect("written")).expect("a tree");
+    let alice = git2::Signature::now("Alice Moreau", "alice@harbourfinch.example").expect("a signature");
+    repository.commit(Some("HEAD"), &alice, &alice, message, &tree, &[]).expect("committed");
 }

@@ -2,14 +2,15 @@
 //! a local file, with the program killed on the way, and witnesses without any code of offkey see the old value fail.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::PathBuf;
+use std::process::Output;
 
 use offkey::clock;
 use offkey::secret::SecretValue;
 use serde_json::json;
 
 use crate::lab::{Lab, Postgres, Vault, unique};
+use crate::steps;
 
 const LETTERS: &[u8] = b"abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
 
@@ -83,22 +84,11 @@ impl Shop {
             ),
         );
         put("repo/notes.md", format!("the database wants {password} at the moment\n"));
-        let repository = git2::Repository::init(self.path("repo")).expect("a repository");
-        let mut index = repository.index().expect("an index");
-        index.add_path(Path::new("notes.md")).expect("added");
-        let tree = repository.find_tree(index.write_tree().expect("written")).expect("a tree");
-        let alice = git2::Signature::now("Alice Moreau", "alice@harbourfinch.example").expect("a signature");
-        repository.commit(Some("HEAD"), &alice, &alice, "Note it", &tree, &[]).expect("committed");
+        steps::alice_commits(&self.path("repo"), "notes.md", "Note it");
     }
 
     pub(crate) fn offkey(&self, arguments: &[&str], crash_after: Option<usize>) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_offkey"));
-        command.args(arguments).current_dir(self.dir.path()).env("OFFKEY_HOME", self.path("home"));
-        command.env_remove("OFFKEY_CRASH_AFTER_WRITE");
-        if let Some(writes) = crash_after {
-            command.env("OFFKEY_CRASH_AFTER_WRITE", writes.to_string());
-        }
-        command.output().expect("offkey starts")
+        steps::offkey(self.dir.path(), arguments, crash_after)
     }
 
     /// What consumers of OpenBao read now.

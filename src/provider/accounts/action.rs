@@ -32,7 +32,7 @@ impl AccountAction<'_> {
     async fn value(&self, cx: &Context<'_>, value: &ValueRef) -> Result<SecretValue, ActionError> {
         let missing = || ActionError::Stuck(format!("the value at {} cannot be read any more", value.at));
         let value = cx.values.read(value).await?.ok_or_else(missing)?;
-        Ok(self.accounts.password(self.at, &value).into_owned())
+        Ok(self.accounts.server.words().password(self.at, &value).into_owned())
     }
 
     /// Accepted, or the rejection.

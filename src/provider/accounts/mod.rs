@@ -4,14 +4,12 @@
 //! Locators: `account:shop` for a password, `url:shop` for a whole connection address (which no password may replace).
 
 mod action;
-mod claim;
-
-pub(crate) use claim::Words;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use self::action::AccountAction;
+use super::claim::Words;
 use super::{Owned, Provider, ProviderStep, Subject};
 use crate::action::{Action, ActionError, Pending, Target};
 use crate::error::{Error, Result};
@@ -107,38 +105,16 @@ impl Accounts {
         Target { system: self.name.clone(), locator: format!("{kind}:{account}") }
     }
 
-    fn is_here(&self, claim: &claim::Claim) -> bool {
-        let (here, port) = self.server.place();
-        let local = |host: &str| matches!(host, "localhost" | "127.0.0.1" | "::1");
-        let host = claim.host.as_deref().is_none_or(|host| {
-            host.eq_ignore_ascii_case(&here)
-                || (local(host) && local(&here))
-                || self.also_known_as.iter().any(|other| other.eq_ignore_ascii_case(host))
-        });
-        host && claim.port.as_ref().is_none_or(|claimed| *claimed == port.to_string()) && !claim.foreign
-    }
-
-    /// The password in a value: the value itself, or what stands in the address that it is.
-    fn password<'v>(&self, at: &Target, value: &'v SecretValue) -> std::borrow::Cow<'v, SecretValue> {
-        let url = at.locator.starts_with("url:");
-        let inside = url.then(|| value.expose_str().and_then(|text| self.server.words().password_of(text))).flatten();
-        match inside {
-            Some(password) => std::borrow::Cow::Owned(SecretValue::new(password)),
-            None => std::borrow::Cow::Borrowed(value),
-        }
-    }
-
     async fn find(&self, subject: &Subject, value: &SecretValue) -> Result<Option<Target>, Failure> {
-        let words = self.server.words();
-        let text = value.expose_str().unwrap_or("");
-        let is_url = words.password_of(text).is_some();
-        let claim = if is_url { words.claim_of_url(text) } else { words.claim_of_facts(&subject.facts) };
-        let Some(user) = claim.user.clone().filter(|_| self.is_here(&claim)) else { return Ok(None) };
+        let (is_url, claim) = self.server.words().claim(value, subject);
+        let (host, port) = self.server.place();
+        let here = claim.is_at(&host, port, &self.also_known_as);
+        let Some(user) = claim.user.clone().filter(|_| here) else { return Ok(None) };
         let Some(account) = self.server.find(&user).await? else { return Ok(None) };
         let at = self.target(if is_url { "url" } else { "account" }, &account);
         // Without a host beside it only a log-in tells that it is this server's.
         let sure = claim.host.is_some()
-            || self.server.login(&account, self.password(&at, value).as_ref()).await == Login::Accepted;
+            || self.server.login(&account, self.server.words().password(&at, value).as_ref()).await == Login::Accepted;
         Ok(sure.then_some(at))
     }
 }
@@ -173,7 +149,7 @@ impl Provider for Accounts {
 
     fn validate<'a>(&'a self, at: &'a Target, value: &'a SecretValue) -> Pending<'a, Liveness> {
         Box::pin(async move {
-            match self.server.login(Self::account(at), self.password(at, value).as_ref()).await {
+            match self.server.login(Self::account(at), self.server.words().password(at, value).as_ref()).await {
                 Login::Accepted => Liveness::Live,
                 Login::Rejected(why) => Liveness::Dead(why),
                 Login::Unclear(failure) => Liveness::Unknown(failure.to_string()),

@@ -92,20 +92,7 @@ pub(super) struct Draft(Item);
 
 impl Draft {
     pub(super) fn new(container: Container, kind: ItemKind, id: impl Into<String>) -> Self {
-        Self(Item {
-            format: String::new(),
-            container,
-            id: id.into(),
-            kind,
-            author: None,
-            via: Via::Direct,
-            created: None,
-            edited: None,
-            permalink: None,
-            pointer: None,
-            sent_to: Vec::new(),
-            readers: Arc::from([]),
-        })
+        Self(Item::new(container, kind, id))
     }
 
     pub(super) fn kind(mut self, kind: ItemKind) -> Self {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::super::bundle::Bundle;
-use super::super::{Container, ContainerKind, Coverage, Evidence, Item, ItemKind, PersonRef, Via};
+use super::super::{Container, ContainerKind, Coverage, Evidence, Item, ItemKind, PersonRef};
 use super::FORMAT;
 use super::parts::{self, Part, base};
 use super::slackdump::{self, Conversations};
@@ -157,17 +157,11 @@ impl Directory {
                 let creator = channel[field]["creator"].as_str().filter(|id| !id.is_empty()).map(|id| self.person(id));
                 let item = Item {
                     format: FORMAT.to_owned(),
-                    container: container.clone(),
-                    id: file.to_owned(),
-                    kind: ItemKind::Field,
                     author: creator,
-                    via: Via::Direct,
                     created: channel[field]["last_set"].as_i64().filter(|s| *s > 0).and_then(super::message::rfc3339),
-                    edited: None,
-                    permalink: None,
                     pointer: Some(format!("{id}/{field}/value")),
-                    sent_to: Vec::new(),
                     readers: Arc::clone(&members),
+                    ..Item::new(container.clone(), ItemKind::Field, file)
                 };
                 self.topics.push((Arc::new(item), super::mrkdwn::decode(text)));
             }
@@ -194,17 +188,8 @@ impl Directory {
         let channel = self.channels.get(folder)?;
         Some(Arc::new(Item {
             format: FORMAT.to_owned(),
-            container: channel.container.clone(),
-            id: name.to_owned(),
-            kind: ItemKind::File,
-            author: None,
-            via: Via::Direct,
-            created: None,
-            edited: None,
-            permalink: None,
-            pointer: None,
-            sent_to: Vec::new(),
             readers: Arc::clone(&channel.members),
+            ..Item::new(channel.container.clone(), ItemKind::File, name)
         }))
     }
 

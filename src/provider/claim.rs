@@ -1,6 +1,11 @@
 //! What a connection address, or the facts beside a password, say about whose it is.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use super::Subject;
+use crate::action::Target;
+use crate::secret::SecretValue;
 
 /// How consumers write down where a kind of server is.
 #[derive(Clone, Copy, Debug)]
@@ -25,15 +30,44 @@ pub(super) struct Claim {
     pub(super) foreign: bool,
 }
 
+impl Claim {
+    /// Whether that may be the server at `host` and `port`; `also_known_as` are other names of the host.
+    pub(super) fn is_at(&self, host: &str, port: u16, also_known_as: &[String]) -> bool {
+        let local = |host: &str| matches!(host, "localhost" | "127.0.0.1" | "::1");
+        let same = self.host.as_deref().is_none_or(|claimed| {
+            claimed.eq_ignore_ascii_case(host)
+                || (local(claimed) && local(host))
+                || also_known_as.iter().any(|other| other.eq_ignore_ascii_case(claimed))
+        });
+        same && self.port.as_ref().is_none_or(|claimed| *claimed == port.to_string()) && !self.foreign
+    }
+}
+
 impl Words {
+    /// The password in a value: the value itself, or what stands in the address that it is (targets `url:…`).
+    pub(super) fn password<'v>(&self, at: &Target, value: &'v SecretValue) -> Cow<'v, SecretValue> {
+        let url = at.locator.starts_with("url:");
+        match url.then(|| value.expose_str().and_then(|text| self.password_of(text))).flatten() {
+            Some(password) => Cow::Owned(SecretValue::new(password)),
+            None => Cow::Borrowed(value),
+        }
+    }
+
+    /// Who and where by a value, and whether the value is an address, else by the facts beside it.
+    pub(super) fn claim(&self, value: &SecretValue, subject: &Subject) -> (bool, Claim) {
+        let text = value.expose_str().unwrap_or("");
+        let is_url = self.password_of(text).is_some();
+        (is_url, if is_url { self.claim_of_url(text) } else { self.claim_of_facts(&subject.facts) })
+    }
+
     /// `scheme://user:password@host:port/…` → password, decoded.
-    pub(super) fn password_of(&self, text: &str) -> Option<Vec<u8>> {
+    fn password_of(&self, text: &str) -> Option<Vec<u8>> {
         let (user_info, _) = self.split(text)?;
         let (_, password) = user_info.split_once(':')?;
         Some(percent_decoded(password)).filter(|password| !password.is_empty())
     }
 
-    pub(super) fn claim_of_url(&self, text: &str) -> Claim {
+    fn claim_of_url(&self, text: &str) -> Claim {
         let Some((user_info, host)) = self.split(text) else { return Claim::default() };
         let user = user_info.split(':').next().unwrap_or("");
         let (host, port) = match host.rsplit_once(':') {
@@ -59,7 +93,7 @@ impl Words {
         rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())].rsplit_once('@')
     }
 
-    pub(super) fn claim_of_facts(&self, facts: &BTreeMap<String, String>) -> Claim {
+    fn claim_of_facts(&self, facts: &BTreeMap<String, String>) -> Claim {
         let fact = |names: &[&str]| names.iter().find_map(|name| facts.get(*name)).map(|text| text.trim().to_owned());
         let engine = fact(&["engine"]).map(|engine| engine.to_lowercase());
         let mut claim = Claim {
@@ -110,6 +144,8 @@ fn percent_decoded(text: &str) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    const POSTGRES: Words =
+        Words { schemes: &["postgres", "postgresql"], engines: &["postgres"], port: 5432, user: None };
     const REDIS: Words =
         Words { schemes: &["redis", "rediss"], engines: &["redis"], port: 6379, user: Some("default") };
 
@@ -131,5 +167,29 @@ mod tests {
         assert_eq!((claim.host.as_deref(), claim.port.as_deref(), claim.foreign), (Some("cache"), Some("6380"), false));
         assert!(REDIS.claim_of_facts(&facts(&[("user", "shop"), ("url", "mysql://db/shop")])).foreign);
         assert!(REDIS.claim_of_facts(&facts(&[("user", "shop"), ("engine", "mysql")])).foreign);
+    }
+
+    #[test]
+    fn addresses_and_facts_of_a_database_say_who_and_where() {
+        let address = format!("postgres://sh%40p:{}@db.example:6432/shop?sslmode=require", "p%3Aw");
+        assert_eq!(POSTGRES.password_of(&address), Some(b"p:w".to_vec()));
+        let claim = POSTGRES.claim_of_url(&address);
+        assert_eq!(
+            claim,
+            Claim {
+                user: Some("sh@p".into()),
+                host: Some("db.example".into()),
+                port: Some("6432".into()),
+                foreign: false
+            }
+        );
+        assert_eq!(POSTGRES.password_of("mysql://a:b@c/d"), None);
+        let facts = |list: &[(&str, &str)]| list.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let claim = POSTGRES.claim_of_facts(&facts(&[("user", "shop"), ("host", "db:5433")]));
+        assert_eq!((claim.host.as_deref(), claim.port.as_deref()), (Some("db"), Some("5433")));
+        let claim = POSTGRES.claim_of_facts(&facts(&[("user", "shop"), ("url", "postgres://db:5433/shop")]));
+        assert_eq!((claim.host.as_deref(), claim.port.as_deref()), (Some("db"), Some("5433")));
+        let claim = POSTGRES.claim_of_facts(&facts(&[("user", "shop"), ("host", "db"), ("engine", "mysql")]));
+        assert!(claim.foreign);
     }
 }
