@@ -113,6 +113,17 @@ pub struct Context<'a> {
     pub deadline: Duration,
 }
 
+impl Context<'_> {
+    /// The value that a step cannot do without.
+    ///
+    /// # Errors
+    /// `Stuck` when there is none any more, and what its place says.
+    pub async fn value(&self, value: &ValueRef) -> Result<SecretValue, ActionError> {
+        let missing = || ActionError::Stuck(format!("the value at {} cannot be read any more", value.at));
+        self.values.read(value).await?.ok_or_else(missing)
+    }
+}
+
 /// What the remote said, redacted: version ids, request ids, states. Never a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {

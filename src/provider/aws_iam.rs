@@ -270,8 +270,7 @@ impl Work for KeyAction<'_> {
     async fn act(&self, cx: &Context<'_>) -> Result<Receipt, ActionError> {
         let (user, key) = key_of(self.at)?;
         if let ProviderStep::Verify { old, .. } = &self.step {
-            let gone = || ActionError::Stuck(format!("the value at {} cannot be read any more", old.at));
-            let value = cx.values.read(old).await?.ok_or_else(gone)?;
+            let value = cx.value(old).await?;
             return match self.iam.probe(self.at, &value).await {
                 Liveness::Dead(why) => Ok(Receipt::of("old value", why)),
                 Liveness::Live => Err(ActionError::Unavailable {

@@ -16,6 +16,8 @@ mod ldap;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "accounts", feature = "postgres"))]
+mod probe;
 #[cfg(feature = "accounts")]
 mod rabbitmq;
 #[cfg(feature = "accounts")]

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::claim::Words;
+use super::probe::Probe;
 use super::{Owned, Provider, ProviderStep, Subject};
 use crate::action::{
     Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Target, ValueRef, Work,
@@ -211,19 +212,8 @@ impl RoleAction<'_> {
     }
 
     async fn value(&self, cx: &Context<'_>, value: &ValueRef) -> Result<SecretValue, ActionError> {
-        let missing = || ActionError::Stuck(format!("the value at {} cannot be read any more", value.at));
-        let value = cx.values.read(value).await?.ok_or_else(missing)?;
+        let value = cx.value(value).await?;
         Ok(WORDS.password(self.at, &value).into_owned())
-    }
-
-    async fn accepts(&self, cx: &Context<'_>, value: &ValueRef) -> Result<Result<(), String>, ActionError> {
-        match self.roles.server.login(self.role(), &self.value(cx, value).await?).await {
-            Login::Accepted => Ok(Ok(())),
-            Login::Rejected(why) => Ok(Err(why)),
-            Login::Unclear(failure) => {
-                Err(ActionError::Unavailable { why: failure.to_string(), retry_after: failure.retry_after() })
-            }
-        }
     }
 
     async fn admin(&self) -> Result<Session, ActionError> {
@@ -279,6 +269,18 @@ const OLD_SESSIONS: &str = "SELECT count(*) FROM pg_catalog.pg_stat_activity \
 
 const END_SESSIONS: &str = "SELECT count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity \
     WHERE usename = $1 AND pid <> pg_catalog.pg_backend_pid()";
+
+impl Probe for RoleAction<'_> {
+    async fn accepts(&self, cx: &Context<'_>, value: &ValueRef) -> Result<Result<(), String>, ActionError> {
+        match self.roles.server.login(self.role(), &self.value(cx, value).await?).await {
+            Login::Accepted => Ok(Ok(())),
+            Login::Rejected(why) => Ok(Err(why)),
+            Login::Unclear(failure) => {
+                Err(ActionError::Unavailable { why: failure.to_string(), retry_after: failure.retry_after() })
+            }
+        }
+    }
+}
 
 impl Work for RoleAction<'_> {
     fn name(&self) -> ActionName {
@@ -343,10 +345,7 @@ impl Work for RoleAction<'_> {
                 self.set(&value).await?;
                 Ok(Receipt::of("new value", "set"))
             }
-            ProviderStep::Test { new } => match self.accepts(cx, new).await? {
-                Ok(()) => Ok(Receipt::of("new value", "accepted")),
-                Err(why) => Err(ActionError::Refused(format!("the new value is rejected ({why})"))),
-            },
+            ProviderStep::Test { new } => self.test(cx, new).await,
             ProviderStep::Evict { old } => {
                 if self.accepts(cx, old).await?.is_ok() {
                     return Err(ActionError::Stuck(format!("the role {} still takes the old value", self.role())));
@@ -355,19 +354,7 @@ impl Work for RoleAction<'_> {
                 let ended = self.end_sessions(&admin).await?;
                 Ok(Receipt::of("sessions ended", ended))
             }
-            ProviderStep::Verify { new, old } => {
-                let mut receipt = Receipt::default();
-                if let Some(new) = new {
-                    if let Err(why) = self.accepts(cx, new).await? {
-                        return Err(ActionError::Stuck(format!("the new value is rejected ({why})")));
-                    }
-                    receipt = receipt.and("new value", "accepted");
-                }
-                match self.accepts(cx, old).await? {
-                    Ok(()) => Err(ActionError::Stuck("the old value still works".to_owned())),
-                    Err(why) => Ok(receipt.and("old value", why)),
-                }
-            }
+            ProviderStep::Verify { new, old } => self.verify(cx, new.as_ref(), old).await,
             ProviderStep::Issue { .. } => Err(ActionError::Refused("not offered".to_owned())),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use super::Accounts;
 use crate::action::{ActionError, ActionName, Context, Effect, Observed, Receipt, Target, ValueRef, Work};
 use crate::provider::ProviderStep;
+use crate::provider::probe::Probe;
 use crate::remote::{Failure, Login};
 use crate::secret::SecretValue;
 
@@ -30,20 +31,8 @@ impl AccountAction<'_> {
     }
 
     async fn value(&self, cx: &Context<'_>, value: &ValueRef) -> Result<SecretValue, ActionError> {
-        let missing = || ActionError::Stuck(format!("the value at {} cannot be read any more", value.at));
-        let value = cx.values.read(value).await?.ok_or_else(missing)?;
+        let value = cx.value(value).await?;
         Ok(self.accounts.server.words().password(self.at, &value).into_owned())
-    }
-
-    /// Accepted, or the rejection.
-    async fn accepts(&self, cx: &Context<'_>, value: &ValueRef) -> Result<Result<(), String>, ActionError> {
-        match self.accounts.server.login(self.account(), &self.value(cx, value).await?).await {
-            Login::Accepted => Ok(Ok(())),
-            Login::Rejected(why) => Ok(Err(why)),
-            Login::Unclear(failure) => {
-                Err(ActionError::Unavailable { why: failure.to_string(), retry_after: failure.retry_after() })
-            }
-        }
     }
 
     async fn old_sessions(&self) -> Result<usize, ActionError> {
@@ -73,6 +62,18 @@ impl AccountAction<'_> {
             return Err(ActionError::Stuck(format!("the account {} still takes the old value", self.account())));
         }
         Ok(Receipt::of("sessions ended", self.end_sessions().await?))
+    }
+}
+
+impl Probe for AccountAction<'_> {
+    async fn accepts(&self, cx: &Context<'_>, value: &ValueRef) -> Result<Result<(), String>, ActionError> {
+        match self.accounts.server.login(self.account(), &self.value(cx, value).await?).await {
+            Login::Accepted => Ok(Ok(())),
+            Login::Rejected(why) => Ok(Err(why)),
+            Login::Unclear(failure) => {
+                Err(ActionError::Unavailable { why: failure.to_string(), retry_after: failure.retry_after() })
+            }
+        }
     }
 }
 
@@ -139,24 +140,9 @@ impl Work for AccountAction<'_> {
                     None => receipt,
                 })
             }
-            ProviderStep::Test { new } => match self.accepts(cx, new).await? {
-                Ok(()) => Ok(Receipt::of("new value", "accepted")),
-                Err(why) => Err(ActionError::Refused(format!("the new value is rejected ({why})"))),
-            },
+            ProviderStep::Test { new } => self.test(cx, new).await,
             ProviderStep::Evict { old } => self.evict(cx, old).await,
-            ProviderStep::Verify { new, old } => {
-                let mut receipt = Receipt::default();
-                if let Some(new) = new {
-                    if let Err(why) = self.accepts(cx, new).await? {
-                        return Err(ActionError::Stuck(format!("the new value is rejected ({why})")));
-                    }
-                    receipt = receipt.and("new value", "accepted");
-                }
-                match self.accepts(cx, old).await? {
-                    Ok(()) => Err(ActionError::Stuck("the old value still works".to_owned())),
-                    Err(why) => Ok(receipt.and("old value", why)),
-                }
-            }
+            ProviderStep::Verify { new, old } => self.verify(cx, new.as_ref(), old).await,
             ProviderStep::Issue { .. } => Err(ActionError::Refused("not offered".to_owned())),
         }
     }

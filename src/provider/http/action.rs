@@ -46,19 +46,14 @@ impl IssuerAction<'_> {
         }
     }
 
-    async fn value(&self, cx: &Context<'_>, value: &ValueRef) -> Result<SecretValue, ActionError> {
-        let missing = || ActionError::Stuck(format!("the value at {} cannot be read any more", value.at));
-        cx.values.read(value).await?.ok_or_else(missing)
-    }
-
     /// The value that is to be killed: what the step names, or what was found in text.
     async fn victim(&self, cx: &Context<'_>) -> Result<SecretValue, ActionError> {
         if let ProviderStep::Evict { old } = &self.step {
-            return self.value(cx, old).await;
+            return cx.value(old).await;
         }
         let fingerprint = self.spot()?.fingerprint();
         let fingerprint = fingerprint.ok_or_else(|| ActionError::Refused("the place names no value".to_owned()))?;
-        self.value(cx, &ValueRef::found(&fingerprint)).await
+        cx.value(&ValueRef::found(&fingerprint)).await
     }
 
     /// Accepted, or the rejection.
@@ -73,12 +68,12 @@ impl IssuerAction<'_> {
     async fn verify(&self, cx: &Context<'_>, new: Option<&ValueRef>, old: &ValueRef) -> Result<Receipt, ActionError> {
         let mut receipt = Receipt::default();
         if let Some(new) = new {
-            if let Err(why) = self.accepts(&self.value(cx, new).await?).await? {
+            if let Err(why) = self.accepts(&cx.value(new).await?).await? {
                 return Err(ActionError::Stuck(format!("the new value is rejected ({why})")));
             }
             receipt = receipt.and("new value", "accepted");
         }
-        match self.accepts(&self.value(cx, old).await?).await? {
+        match self.accepts(&cx.value(old).await?).await? {
             Ok(()) => Err(ActionError::Stuck("the old value still works".to_owned())),
             Err(why) => Ok(receipt.and("old value", why)),
         }
@@ -231,7 +226,7 @@ impl Work for IssuerAction<'_> {
         match &self.step {
             ProviderStep::Revoke | ProviderStep::Evict { .. } => self.kill(cx).await,
             ProviderStep::Issue { into } => self.issue(cx, into).await,
-            ProviderStep::Test { new } => match self.accepts(&self.value(cx, new).await?).await? {
+            ProviderStep::Test { new } => match self.accepts(&cx.value(new).await?).await? {
                 Ok(()) => Ok(Receipt::of("new value", "accepted")),
                 Err(why) => Err(ActionError::Refused(format!("the new value is rejected ({why})"))),
             },

@@ -167,13 +167,8 @@ struct KeyringAction<'a> {
 }
 
 impl KeyringAction<'_> {
-    async fn value(&self, cx: &Context<'_>, value: &ValueRef) -> Result<SecretValue, ActionError> {
-        let missing = || ActionError::Stuck(format!("the value at {} cannot be read any more", value.at));
-        cx.values.read(value).await?.ok_or_else(missing)
-    }
-
     async fn accepts(&self, cx: &Context<'_>, value: &ValueRef) -> Result<bool, ActionError> {
-        match self.keyring.login(self.at, &self.value(cx, value).await?) {
+        match self.keyring.login(self.at, &cx.value(value).await?) {
             Liveness::Live => Ok(true),
             Liveness::Dead(_) => Ok(false),
             Liveness::Unknown(why) => Err(ActionError::Unavailable { why, retry_after: None }),
@@ -212,7 +207,7 @@ impl Work for KeyringAction<'_> {
                 Ok(Receipt::of("account", "revoked"))
             }
             ProviderStep::Set { new, .. } => {
-                let value = self.value(cx, new).await?;
+                let value = cx.value(new).await?;
                 let value = String::from_utf8_lossy(value.expose()).into_owned();
                 self.keyring.ask(Ask::Set { account, value }, true)?;
                 Ok(Receipt::of("new value", "set"))
@@ -241,7 +236,7 @@ impl Work for KeyringAction<'_> {
         let ProviderStep::Set { old, .. } = &self.step else {
             return Err(ActionError::Refused("this step cannot be undone".to_owned()));
         };
-        let value = String::from_utf8_lossy(self.value(cx, old).await?.expose()).into_owned();
+        let value = String::from_utf8_lossy(cx.value(old).await?.expose()).into_owned();
         self.keyring.ask(Ask::Set { account: Keyring::account(&self.at.locator), value }, true)?;
         Ok(Receipt::of("old value", "set again"))
     }

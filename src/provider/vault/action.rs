@@ -63,8 +63,7 @@ impl Work for AccessAction<'_> {
         let vault = &self.access.vault;
         match (VaultAccess::thing(self.at)?, &self.step) {
             (Thing::Token(_), ProviderStep::Verify { old, .. }) => {
-                let gone = || ActionError::Stuck(format!("the value at {} cannot be read any more", old.at));
-                let value = cx.values.read(old).await?.ok_or_else(gone)?;
+                let value = cx.value(old).await?;
                 match self.access.probe(&value).await {
                     Liveness::Dead(why) => Ok(Receipt::of("old value", why)),
                     Liveness::Live => Err(ActionError::Stuck("the token still works".to_owned())),

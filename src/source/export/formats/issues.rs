@@ -168,6 +168,11 @@ pub(super) const FRESHDESK: Format = Format {
 };
 
 fn freshdesk(input: &mut Input<'_>, each: &mut dyn FnMut(&Value, &str)) -> Result<(), String> {
+    xml_or_json(input, &["tickets", "contacts", "agents", "conversations", "results"], each)
+}
+
+/// Records of a tracker that writes its lists as XML or as JSON.
+fn xml_or_json(input: &mut Input<'_>, lists: &[&str], each: &mut dyn FnMut(&Value, &str)) -> Result<(), String> {
     let mut lead = [0u8; 16];
     let got = input.read.read(&mut lead).map_err(|error| error.to_string())?;
     let markup = lead[..got].contains(&b'<');
@@ -175,9 +180,7 @@ fn freshdesk(input: &mut Input<'_>, each: &mut dyn FnMut(&Value, &str)) -> Resul
     if markup {
         return xml::elements(&mut read, 1, &mut |found| each(&super::zendesk::dashes(found.value), &found.pointer));
     }
-    json::records(&mut read, &["tickets", "contacts", "agents", "conversations", "results"], &mut |found| {
-        each(&found.value, &found.pointer);
-    })
+    json::records(&mut read, lists, &mut |found| each(&found.value, &found.pointer))
 }
 
 fn ticket(value: &Value, pointer: &str, known: &Known, out: &mut Out<'_>) {
@@ -260,14 +263,7 @@ pub(super) const REDMINE: Format = Format {
 };
 
 fn redmine(input: &mut Input<'_>, each: &mut dyn FnMut(&Value, &str)) -> Result<(), String> {
-    let mut lead = [0u8; 16];
-    let got = input.read.read(&mut lead).map_err(|error| error.to_string())?;
-    let markup = lead[..got].contains(&b'<');
-    let mut read = lead[..got].chain(&mut *input.read);
-    if markup {
-        return xml::elements(&mut read, 1, &mut |found| each(&super::zendesk::dashes(found.value), &found.pointer));
-    }
-    json::records(&mut read, &["issues", "users"], &mut |found| each(&found.value, &found.pointer))
+    xml_or_json(input, &["issues", "users"], each)
 }
 
 fn redmine_issue(value: &Value, pointer: &str, known: &Known, out: &mut Out<'_>) {
