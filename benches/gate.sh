@@ -87,14 +87,28 @@ found(merge["offkey"]); found(merge["gitleaks"], work / "gl2.json"); found(merge
 turns("a merge request of one commit with 20 files", merge)
 turns("--version", {"offkey": [offkey, "--version"]})
 
-# A second look at the whole repository, unchanged, and after one commit.
+# A second look at the whole repository: unchanged, after one commit, and after one commit in a hundred came at once.
 watch = [offkey, "watch", str(work / "repo")]
 first = run(watch)[0]
 again = [run(watch)[0] for _ in range(3)]
 git("commit", "-q", "--allow-empty", "--no-verify", "-m", "one more")
 more = run(watch)[0]
 cpu = statistics.median(one[1] for one in again)
-print(f"\nwatch (CPU milliseconds): first look {first[1]:.0f}, unchanged {cpu:.0f} ({cpu / first[1]:.1%}), one new commit {more[1]:.0f} ({more[1] / first[1]:.1%})")
+commits = git("rev-list", "--first-parent", "HEAD").split()
+hundredth = int(git("rev-list", "--count", "HEAD")) // 100
+old = next(one for one in commits if int(git("rev-list", "--count", f"{one}..HEAD")) >= hundredth)
+came = int(git("rev-list", "--count", f"{old}..HEAD"))
+late = work / "late"
+subprocess.run(["git", "init", "-q", "--bare", str(late)], check=True)
+fetch = lambda ref: subprocess.run(["git", "-C", str(late), "fetch", "-q", str(work / "repo"), f"+{ref}:refs/heads/main"],
+                                   check=True, capture_output=True)
+git("branch", "-f", "bench-old", old)
+fetch("bench-old")
+whole = run([offkey, "watch", str(late)])[0]
+fetch("HEAD")
+grown = run([offkey, "watch", str(late)])[0]
+print(f"\nwatch (CPU milliseconds): first look {first[1]:.0f}, unchanged {cpu:.0f} ({cpu / first[1]:.1%}), one new commit {more[1]:.0f} ({more[1] / first[1]:.1%}),"
+      f" {came} new commits of {hundredth * 100}: {grown[1]:.0f} after {whole[1]:.0f} ({grown[1] / whole[1]:.1%})")
 
 count = int(os.environ["LEDGER"])
 if count:

@@ -4,11 +4,10 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use git2::{
-    Commit, Delta, Diff, DiffFindOptions, DiffOptions, ErrorCode, FileMode, Oid, Patch, Repository, Sort, Tree,
-};
+use git2::{Commit, Delta, Diff, DiffFindOptions, DiffOptions, ErrorCode, FileMode, Oid, Patch, Repository, Tree};
 
 use super::change::{Added, By, Change, Take};
+use super::lineage;
 use crate::error::{Error, Result};
 use crate::source::{Coverage, GitObjectKind, Provenance};
 
@@ -36,6 +35,8 @@ impl Changes {
     /// # Errors
     /// When there is none.
     pub(super) fn open(folder: &Path) -> Result<Self> {
+        // Objects were checked when they came here; hashing each again takes a third of the time of a look.
+        git2::opts::strict_hash_verification(false);
         let from_environment = folder == Path::new(".") && std::env::var_os("GIT_DIR").is_some();
         let opened = if from_environment { Repository::open_from_env() } else { Repository::discover(folder) };
         let repository = opened.map_err(|cause| {
@@ -81,23 +82,16 @@ impl Changes {
         String::from_utf8(blob.content().to_vec()).ok()
     }
 
-    /// All commits that lead to one of `tips` and to none of `known`; a known one that is gone (a force-push and a clean-up)
-    /// hides nothing.
+    /// All commits that lead to one of `tips` and to none of `known`.
     pub(super) fn since(&self, known: &BTreeSet<Oid>, tips: &BTreeSet<Oid>) -> Result<Span> {
-        let listed = || -> Result<Vec<Oid>, git2::Error> {
-            let mut walk = self.repository.revwalk()?;
-            walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
-            tips.iter().filter(|id| !known.contains(id)).try_for_each(|id| walk.push(*id))?;
-            known.iter().filter(|id| self.repository.find_commit(**id).is_ok()).try_for_each(|id| walk.hide(*id))?;
-            walk.collect()
-        };
-        Ok(Span { base: None, commits: listed().map_err(unlisted)? })
+        let commits = lineage::since(&self.repository, known, tips).map_err(unlisted)?;
+        Ok(Span { base: None, commits })
     }
 
     /// All commits that lead to `head` and not to `base`.
     pub(super) fn between(&mut self, base: Oid, head: Oid) -> Result<Span> {
-        let commits = self.walk(head, |walk| walk.hide(base))?;
-        Ok(Span { base: Some(base), commits })
+        let span = self.since(&BTreeSet::from([base]), &BTreeSet::from([head]))?;
+        Ok(Span { base: Some(base), ..span })
     }
 
     /// A merge request: from where `head` left `base` on. A base that is not there, or that shares no history with the
@@ -153,22 +147,11 @@ impl Changes {
             .map_err(|cause| Error::user(format!("the pushed object {new} cannot be read")).because(cause))?;
         // A force-push leaves the old commit behind; what it had was judged when it came.
         let old = Oid::from_str(old).ok().filter(|id| !id.is_zero() && self.repository.find_commit(*id).is_ok());
-        let commits = self.walk(head, |walk| {
-            walk.hide_glob(known)?;
-            old.map_or(Ok(()), |old| walk.hide(old))
-        })?;
-        Ok(Span { base: old.or_else(|| self.head()), commits })
-    }
-
-    fn walk(&self, head: Oid, hide: impl Fn(&mut git2::Revwalk<'_>) -> Result<(), git2::Error>) -> Result<Vec<Oid>> {
-        let listed = || -> Result<Vec<Oid>, git2::Error> {
-            let mut walk = self.repository.revwalk()?;
-            walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
-            walk.push(head)?;
-            hide(&mut walk)?;
-            walk.collect()
-        };
-        listed().map_err(unlisted)
+        let refs = self.repository.references_glob(known).map_err(unlisted)?;
+        // What leads to no commit hides none: a tag of a tree, a broken ref.
+        let known = refs.filter_map(|one| Some(one.ok()?.peel_to_commit().ok()?.id()));
+        let span = self.since(&known.chain(old).collect(), &BTreeSet::from([head]))?;
+        Ok(Span { base: old.or_else(|| self.head()), ..span })
     }
 
     /// What is staged for the next commit.
@@ -348,7 +331,7 @@ fn each_but(
         if foreign(new.path().unwrap_or(Path::new("")), new.id()) || !account.seen.insert((path.clone(), new.id())) {
             continue;
         }
-        match changed(repository, &diff, at, status, new.id()) {
+        match changed(repository, status, delta.old_file().id(), new.id()) {
             Ok((bytes, added)) => take(Change {
                 path,
                 bytes,
@@ -363,19 +346,16 @@ fn each_but(
     Ok(())
 }
 
-fn changed(
-    repository: &Repository,
-    diff: &Diff<'_>,
-    at: usize,
-    status: Delta,
-    id: Oid,
-) -> Result<(Vec<u8>, Added), git2::Error> {
-    let bytes = repository.find_blob(id)?.content().to_vec();
+fn changed(repository: &Repository, status: Delta, old: Oid, id: Oid) -> Result<(Vec<u8>, Added), git2::Error> {
+    let new = repository.find_blob(id)?;
+    let bytes = new.content().to_vec();
     if status == Delta::Added {
         return Ok((bytes, Added::All));
     }
+    // A link or a submodule that became a file has nothing to compare with.
+    let Ok(old) = repository.find_blob(old) else { return Ok((bytes, Added::All)) };
+    let patch = Patch::from_blobs(&old, None, &new, None, Some(&mut options()))?;
     // git sees no lines in what it takes for binary: all of it counts as new.
-    let Some(patch) = Patch::from_diff(diff, at)? else { return Ok((bytes, Added::All)) };
     if patch.delta().flags().is_binary() {
         return Ok((bytes, Added::All));
     }

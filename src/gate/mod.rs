@@ -6,9 +6,11 @@
 mod baseline;
 mod change;
 mod commits;
+mod gaps;
 mod hook;
 mod import;
 mod judge;
+mod lineage;
 mod parts;
 mod patch;
 mod search;

@@ -4,7 +4,8 @@
 //! hash of every rule, so that a changed rule alone is run over what was seen, and what was told, so that a credential
 //! that goes stale later is told again.
 //!
-//! Invariant: a run that could not read everything does not move the tips, so that the gap is tried again.
+//! Invariant: what could not be read is told at every look, and tried again when it may have become readable (gaps.rs).
+//! New commits that could not be read whole do not move the tips.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::commits::Changes;
+use super::gaps::Gaps;
 use super::parts::Parts;
 use super::survey::{self, Survey};
 use super::{Ask, Outcome};
@@ -38,6 +40,8 @@ struct Memory {
     /// Rules and the hash of each.
     rules: BTreeMap<String, String>,
     told: Vec<Told>,
+    #[serde(default)]
+    gaps: Gaps,
 }
 
 /// A finding that was told.
@@ -91,7 +95,7 @@ pub fn watch(ask: &Ask, home: &Home) -> Result<Looked> {
     let top = survey::top(repo)?;
     let top = top.canonicalize().unwrap_or(top);
     let file = home.file("watch").join(format!("{}.json", hex(top.display().to_string().as_bytes())));
-    let memory = recall(&file)?;
+    let mut memory = recall(&file)?;
     let now = hashes(rules);
     let tips = tips(&top)?;
     let mut changes = Changes::open(&top)?;
@@ -99,35 +103,51 @@ pub fn watch(ask: &Ask, home: &Home) -> Result<Looked> {
     let (mut fresh, mut how) = (Vec::new(), Vec::new());
     let mut coverage = Coverage::new(top.display().to_string(), "watch");
 
-    let changed = changed(rules, memory.as_ref().map(|memory| &memory.rules), &now);
+    // What may be readable now is read with all rules; what was told before is not told again.
+    let heals = memory.as_ref().is_some_and(|memory| memory.gaps.changed(&top));
+    let known = memory.as_ref().filter(|_| !heals).map(|memory| &memory.rules);
+    let changed = changed(rules, known, &now);
     let (count, is_first) = (changed.rules().len(), changed.rules().len() == rules.rules().len());
     if count > 0 {
         how.push(if is_first { "everything".to_owned() } else { format!("{count} changed rules on everything") });
         let all = survey::survey(&top, Arc::new(changed), &parts.fingerprinter, parts.min_confidence)?;
         fresh.extend(surveyed(&all, &parts, &mut coverage)?);
     }
+    let mut gaps = Gaps::default();
+    match memory.as_mut().filter(|_| count == 0) {
+        Some(memory) => {
+            gaps = std::mem::take(&mut memory.gaps);
+            gaps.tell(&mut coverage);
+        }
+        None => gaps.add(&top, &coverage),
+    }
     let known = memory.as_ref().filter(|_| !is_first).map(|memory| ids(&memory.tips));
+    let mut unread = false;
     if let Some(known) = known {
         let span = changes.since(&known, &ids(&tips))?;
         how.push(format!("{} new commits", span.len()));
         let mut search = parts.search();
         changes.committed(&span, &mut |change| search.take(change))?;
-        fresh.extend(search.finish(&mut coverage)?);
+        let mut account = Coverage::default();
+        fresh.extend(search.finish(&mut account)?);
+        gaps.add(&top, &account);
+        unread = changes.coverage.is_partial();
+        coverage.absorb(account);
         coverage.absorb(std::mem::take(&mut changes.coverage));
         parts.notes.append(&mut changes.notes);
     }
     let memory = memory.unwrap_or_else(|| Memory::new(&top));
     let (judged, told) = news(&parts, fresh, memory.told)?;
-    let (tips, rules) = if coverage.is_partial() { (memory.tips, memory.rules) } else { (tips, now) };
-    let memory = Memory { tips, rules, told, ..Memory::new(&top) };
+    let tips = if unread { memory.tips } else { tips };
+    let memory = Memory { tips, rules: now, told, gaps, ..Memory::new(&top) };
     let Parts { notes, keyed, .. } = parts;
     Ok(Looked { outcome: Outcome { judged, coverage, notes, keyed }, how: how.join(", "), memory, file })
 }
 
 impl Memory {
     fn new(top: &Path) -> Self {
-        let (tips, rules, told) = Default::default();
-        Self { schema: SCHEMA.to_owned(), repository: top.display().to_string(), tips, rules, told }
+        let (tips, rules, told, gaps) = Default::default();
+        Self { schema: SCHEMA.to_owned(), repository: top.display().to_string(), tips, rules, told, gaps }
     }
 }
 

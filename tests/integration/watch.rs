@@ -105,3 +105,42 @@ fn many_repositories_are_fetched_and_one_that_fails_keeps_no_other_back() {
     let second = look();
     assert!(second.code == 12 && told(&second).is_empty(), "{} {}", second.code, second.out);
 }
+
+#[test]
+fn what_cannot_be_read_is_told_at_every_look_and_tried_again_when_it_changed() {
+    let ground = Ground::new();
+    ground.commit("old.env", &format!("GITLAB_TOKEN={}\n", token("missing")), "one");
+    let blob = ground.git(&["rev-parse", "HEAD:old.env"]);
+    ground.git(&["rm", "-q", "old.env"]);
+    ground.commit("b.env", &format!("GITLAB_TOKEN={}\n", token("b")), "two");
+    let object = ground.repo().join(".git/objects").join(&blob[..2]).join(&blob[2..]);
+    let whole = fs::read(&object).expect("a loose object");
+    make_writable(&object);
+    fs::write(&object, &whole[..8]).expect("damaged");
+    let look = || ground.offkey(&["watch", "--format", "json", "."]);
+    let first = look();
+    assert!(first.code == 10 && first.err.contains("everything"), "{}", first.err);
+    assert_eq!(names(&first), ["b.env"]);
+    // The gap stays a gap; nothing is read again for it.
+    for _ in 0..2 {
+        let next = look();
+        assert!(next.code == 12 && next.out.contains(&blob), "{}{}", next.out, next.err);
+        assert!(next.err.contains("0 new commits") && !next.err.contains("everything"), "{}", next.err);
+    }
+    ground.commit("c.env", &format!("GITLAB_TOKEN={}\n", token("c")), "three");
+    let new = look();
+    assert!(new.code == 10 && new.err.contains("1 new commits") && new.out.contains(&blob), "{}", new.err);
+    assert_eq!(names(&new), ["c.env"]);
+    // The object comes back: everything is read, and only what was hidden is told.
+    fs::write(&object, &whole).expect("whole again");
+    let healed = look();
+    assert!(healed.code == 10 && healed.err.contains("everything"), "{}", healed.err);
+    assert_eq!(names(&healed), ["old.env"]);
+    assert_eq!(look().code, 0);
+}
+
+fn make_writable(file: &std::path::Path) {
+    let mut rights = fs::metadata(file).expect("there").permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut rights, 0o644);
+    fs::set_permissions(file, rights).expect("writable");
+}
