@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use git2::{Commit, Delta, Diff, DiffFindOptions, DiffOptions, ErrorCode, FileMode, Oid, Patch, Repository, Tree};
+use git2::{Commit, Delta, Diff, DiffFindOptions, DiffOptions, ErrorCode, FileMode, Oid, Repository, Tree};
 
 use super::change::{Added, By, Change, Take};
 use super::lineage;
@@ -347,24 +347,11 @@ fn each_but(
 }
 
 fn changed(repository: &Repository, status: Delta, old: Oid, id: Oid) -> Result<(Vec<u8>, Added), git2::Error> {
-    let new = repository.find_blob(id)?;
-    let bytes = new.content().to_vec();
+    let bytes = repository.find_blob(id)?.content().to_vec();
     if status == Delta::Added {
         return Ok((bytes, Added::All));
     }
     // A link or a submodule that became a file has nothing to compare with.
     let Ok(old) = repository.find_blob(old) else { return Ok((bytes, Added::All)) };
-    let patch = Patch::from_blobs(&old, None, &new, None, Some(&mut options()))?;
-    // git sees no lines in what it takes for binary: all of it counts as new.
-    if patch.delta().flags().is_binary() {
-        return Ok((bytes, Added::All));
-    }
-    let mut lines = Vec::new();
-    for hunk in 0..patch.num_hunks() {
-        let (hunk, _) = patch.hunk(hunk)?;
-        if hunk.new_lines() > 0 {
-            lines.push(hunk.new_start()..=hunk.new_start() + hunk.new_lines() - 1);
-        }
-    }
-    Ok((bytes, Added::Lines(lines)))
+    Ok((bytes, Added::Since(old.content().to_vec())))
 }

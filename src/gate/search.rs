@@ -61,7 +61,7 @@ impl<'a> Search<'a> {
             self.account.skip(change.path, "left out by the policy");
             return Ok(());
         }
-        self.size += change.bytes.len();
+        self.size += change.bytes.len() + change.added.size();
         self.waiting.push(change);
         if self.size >= BATCH { self.search() } else { Ok(()) }
     }
@@ -134,11 +134,13 @@ fn found(detector: &Detector, fingerprinter: &Fingerprinter, change: &Change) ->
         if matches.is_empty() {
             continue;
         }
+        let added =
+            change.added.by_lines(&change.bytes).map_err(|_| "it cannot be compared with what was before it")?;
         let before = count(&text[..window.start]);
         for found in matches {
             let (first, last) =
                 (before + line(part, found.span.start), before + line(part, found.span.end.saturating_sub(1)));
-            if !change.added.touches(first, last) {
+            if !added.touches(first, last) {
                 continue;
             }
             let columns = (column(part, found.span.start), column(part, found.span.end));
@@ -157,10 +159,14 @@ fn found(detector: &Detector, fingerprinter: &Fingerprinter, change: &Change) ->
 
 /// The parts of a text that are searched: all of it, or in a large text the surroundings of new lines.
 fn windows(text: &[u8], added: &Added) -> Vec<std::ops::Range<usize>> {
-    let Added::Lines(lines) = added else { return vec![0..text.len(); 1] };
-    if text.len() <= WHOLE {
-        return vec![0..text.len(); 1];
-    }
+    let lines = match added {
+        Added::Lines(lines) if text.len() > WHOLE => lines,
+        Added::Since(before) if text.len() > WHOLE => {
+            let between = between(before, text);
+            return vec![between.start.saturating_sub(AROUND)..(between.end + AROUND).min(text.len()); 1];
+        }
+        _ => return vec![0..text.len(); 1],
+    };
     let mut starts = vec![0];
     starts.extend(memchr::memchr_iter(b'\n', text).map(|at| at + 1));
     let start_of = |line: usize| starts.get(line).copied().unwrap_or(text.len());
@@ -174,6 +180,14 @@ fn windows(text: &[u8], added: &Added) -> Vec<std::ops::Range<usize>> {
         }
     }
     windows
+}
+
+/// From the first to the last byte in which a text differs from the one before it.
+fn between(before: &[u8], text: &[u8]) -> std::ops::Range<usize> {
+    let same = |pairs: &mut dyn Iterator<Item = (&u8, &u8)>| pairs.take_while(|(one, other)| one == other).count();
+    let start = same(&mut before.iter().zip(text));
+    let end = same(&mut before[start..].iter().rev().zip(text[start..].iter().rev()));
+    start..text.len() - end
 }
 
 fn count(text: &[u8]) -> u32 {
