@@ -39,6 +39,7 @@ fn finding(provenance: Provenance) -> Finding {
         encodings: Vec::new(),
         notes: Vec::new(),
         waived: None,
+        allowance: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! patterns run in a window around each, structure checks and the `filter`s set the confidence, and needles are searched
 //! beside all that in every encoding that people paste.
 
+mod allow;
 mod detector;
 mod engine;
 mod explain;
@@ -16,6 +17,7 @@ mod prefilter;
 mod prior;
 mod run;
 
+pub use allow::{Allowance, allowance};
 pub use detector::{Detector, Options};
 pub use explain::Explained;
 pub use matcher::Cost;

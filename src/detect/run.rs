@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::Mutex;
 
+use super::allow::{Allowance, allowance};
 use super::engine::Carried;
 use super::{Detector, Match};
 use crate::error::Result;
@@ -19,6 +20,8 @@ pub struct Hit {
     pub columns: (u32, u32),
     /// The match.
     pub found: Match,
+    /// What a comment beside it allows.
+    pub allowance: Option<Allowance>,
 }
 
 /// Reads every source through the detector. The order of hits is that of the sources, inside a source that of places.
@@ -105,7 +108,14 @@ impl Collector<'_> {
             let (last, end) = lines.locate(found.span.end);
             let (first, start) = shifted(place, first, start);
             let (last, end) = shifted(place, last, end);
-            Hit { provenance: document.provenance.clone(), lines: (first, last), columns: (start, end), found }
+            let allowance = allowance(document.bytes, &found.span);
+            Hit {
+                provenance: document.provenance.clone(),
+                lines: (first, last),
+                columns: (start, end),
+                found,
+                allowance,
+            }
         });
         let hits: Vec<Hit> = hits.collect();
         self.hits.lock().expect("because no thread panics with the lock held").extend(hits);

@@ -20,6 +20,7 @@ impl Finding {
             encodings: found.encodings.iter().map(|name| (*name).to_owned()).collect(),
             notes: found.notes.iter().map(|name| (*name).to_owned()).collect(),
             waived: None,
+            allowance: hit.allowance.clone(),
         }
     }
 }

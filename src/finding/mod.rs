@@ -1,17 +1,16 @@
 //! Matches → findings (a place) → credentials (a distinct value, the unit that is rotated).
 
-mod allow;
 mod collect;
 mod foreign;
 mod verdict;
 
-pub use allow::{Allowance, allowance};
 pub use collect::collect;
 pub use foreign::Report;
 pub use verdict::{Judged, Verdict};
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::Allowance;
 use crate::secret::{Fingerprint, SecretValue};
 use crate::source::Provenance;
 
@@ -47,6 +46,9 @@ pub struct Finding {
     pub notes: Vec<String>,
     /// The waiver that covers it, by its id.
     pub waived: Option<String>,
+    /// What a comment beside it allows. Whether that counts is the judge's to say; it is no part of a case.
+    #[serde(skip)]
+    pub allowance: Option<Allowance>,
 }
 
 /// One distinct value with everything known of it.

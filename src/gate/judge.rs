@@ -3,7 +3,8 @@
 use super::baseline::Baseline;
 use crate::clock;
 use crate::config::{Config, GatePolicy};
-use crate::finding::{Allowance, Finding, Verdict};
+use crate::detect::Allowance;
+use crate::finding::{Finding, Verdict};
 use crate::ledger::{Entry, State};
 use crate::plan::Waiver;
 
@@ -21,7 +22,6 @@ pub struct Excuses {
 pub(super) struct Known<'a> {
     pub(super) path: &'a str,
     pub(super) entry: Option<&'a Entry>,
-    pub(super) allowance: Option<&'a Allowance>,
 }
 
 /// A verdict and its reason.
@@ -65,7 +65,7 @@ impl Excuses {
         if let Some(why) = known.entry.and_then(|entry| self.stale(entry)) {
             return said(Verdict::Stale, why);
         }
-        match known.allowance {
+        match &finding.allowance {
             Some(Allowance { rule: Some(rule), .. }) if *rule != finding.rule => {}
             Some(Allowance { reason: Some(reason), .. }) if self.policy.inline_allow => {
                 return waived("inline", format!("allowed where it stands: {reason}"));

@@ -62,14 +62,13 @@ impl Parts {
         Search::new(&self.detector, &self.fingerprinter, &self.excuses, self.ledger.as_deref())
     }
 
-    /// The verdict on a finding without its text around: an allowance beside it is not seen. Without the value, a ledger
-    /// that was exported does not know guessable ones.
+    /// The verdict on a finding. Without the value, a ledger that was exported does not know guessable ones.
     pub(super) fn judge(&self, finding: Finding, path: &str, value: &[u8]) -> Result<Judged> {
         let entry = match &self.ledger {
             Some(ledger) => ledger.find(&finding.fingerprint, value)?,
             None => None,
         };
-        let said = self.excuses.judge(&finding, &Known { path, entry: entry.as_ref(), allowance: None });
+        let said = self.excuses.judge(&finding, &Known { path, entry: entry.as_ref() });
         let Said { verdict, why, waived } = said;
         Ok(Judged {
             verdict,

@@ -6,9 +6,9 @@ use rayon::prelude::*;
 
 use super::change::{Added, Change};
 use super::judge::{Excuses, Known};
-use crate::detect::{Detector, Hit, Match};
+use crate::detect::{Detector, Hit, Match, allowance};
 use crate::error::Result;
-use crate::finding::{self, Finding, Judged};
+use crate::finding::{Finding, Judged};
 use crate::ledger::Lookup;
 use crate::secret::{Fingerprint, Fingerprinter};
 use crate::source::{Coverage, as_text};
@@ -39,7 +39,6 @@ pub(super) struct Search<'a> {
 /// One finding before its verdict.
 struct Found {
     finding: Finding,
-    allowance: Option<finding::Allowance>,
     value: crate::secret::SecretValue,
 }
 
@@ -94,7 +93,7 @@ impl<'a> Search<'a> {
     }
 
     fn judge(&mut self, change: &Change, found: Found) -> Result<()> {
-        let Found { mut finding, allowance, value } = found;
+        let Found { mut finding, value } = found;
         // The first commit that brings a value into a file stands for all that touch its line later.
         if !self.seen.insert((finding.fingerprint, change.path.clone())) {
             return Ok(());
@@ -103,9 +102,7 @@ impl<'a> Search<'a> {
             Some(ledger) => ledger.find(&finding.fingerprint, value.expose())?,
             None => None,
         };
-        let said = self
-            .excuses
-            .judge(&finding, &Known { path: &change.path, entry: entry.as_ref(), allowance: allowance.as_ref() });
+        let said = self.excuses.judge(&finding, &Known { path: &change.path, entry: entry.as_ref() });
         finding.waived = said.waived;
         let title = self.detector.rules().name(&finding.rule).unwrap_or(&finding.kind).to_owned();
         self.judged.push(Judged {
@@ -146,12 +143,9 @@ fn found(detector: &Detector, fingerprinter: &Fingerprinter, change: &Change) ->
             let columns = (column(part, found.span.start), column(part, found.span.end));
             let value = found.secret.clone();
             let lines = (first + change.offset, last + change.offset);
-            let hit = Hit { provenance: change.provenance.clone(), lines, columns, found };
-            all.push(Found {
-                finding: Finding::of(&hit, fingerprinter),
-                allowance: finding::allowance(&text, (first, last)),
-                value,
-            });
+            let allowance = allowance(part, &found.span);
+            let hit = Hit { provenance: change.provenance.clone(), lines, columns, found, allowance };
+            all.push(Found { finding: Finding::of(&hit, fingerprinter), value });
         }
     }
     Ok(all)

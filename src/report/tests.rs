@@ -36,6 +36,7 @@ fn judged(at: u8, verdict: Verdict, blocks: bool, path: &str) -> Judged {
             encodings: Vec::new(),
             notes: Vec::new(),
             waived: (verdict == Verdict::Waived).then(|| "inline".to_owned()),
+            allowance: None,
         },
     }
 }

@@ -139,6 +139,15 @@ fn what_cannot_be_read_is_told_at_every_look_and_tried_again_when_it_changed() {
     assert_eq!(look().code, 0);
 }
 
+#[test]
+fn an_allowance_counts_at_the_first_look_too() {
+    let ground = Ground::new();
+    ground.commit("a.env", &format!("GITLAB_TOKEN={} # offkey:allow reason=\"a fixture\"\n", token("allowed")), "one");
+    let first = ground.offkey(&["watch", "--format", "json", "."]);
+    assert_eq!(first.code, 0, "{}{}", first.out, first.err);
+    assert_eq!(told(&first).into_iter().map(|(_, verdict, _)| verdict).collect::<Vec<_>>(), ["waived"]);
+}
+
 fn make_writable(file: &std::path::Path) {
     let mut rights = fs::metadata(file).expect("there").permissions();
     std::os::unix::fs::PermissionsExt::set_mode(&mut rights, 0o644);
