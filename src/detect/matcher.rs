@@ -9,7 +9,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 use regex_syntax::hir::Hir;
 
-use super::guarantee::{self, Bytes, Run};
+use super::guarantee::{self, Bytes, Run, Side};
 use crate::rule::{Rule, Shape};
 
 /// How far a match of an unbounded pattern may reach, if its rule does not say.
@@ -53,6 +53,8 @@ struct Plan {
     first: Option<Box<Bytes>>,
     /// Runs that every match holds.
     runs: Vec<Run>,
+    /// What every match holds before and behind its keyword.
+    sides: [Option<Side>; 2],
 }
 
 impl Plan {
@@ -67,7 +69,19 @@ impl Plan {
             _ => guarantee::lead(&hir, &keywords),
         };
         let back = lead.map_or(reach + 1, |lead| lead + 2);
-        Self { back, forward: reach + 1, lead, first: guarantee::first(&hir), runs: guarantee::runs(&hir) }
+        let sides = match &rule.shape {
+            Shape::Near { .. } => [None, None],
+            _ => guarantee::sides(&hir, &keywords),
+        };
+        Self { back, forward: reach + 1, lead, first: guarantee::first(&hir), runs: guarantee::runs(&hir), sides }
+    }
+
+    /// Whether a match around a keyword is possible at all.
+    fn allows(&self, window: &[u8], keyword: &Range<usize>) -> bool {
+        let [before, behind] = &self.sides;
+        before.as_ref().is_none_or(|side| side.allows(window[..keyword.start].iter().rev()))
+            && behind.as_ref().is_none_or(|side| side.allows(window[keyword.end..].iter()))
+            && self.runs.iter().all(|run| run.within(window))
     }
 }
 
@@ -124,7 +138,7 @@ impl Matcher {
     ) {
         let plan = self.plan.get_or_init(|| Plan::of(rule));
         self.windows.fetch_add(1, Ordering::Relaxed);
-        if !plan.runs.iter().all(|run| run.within(window)) {
+        if !plan.allows(window, keyword) {
             return;
         }
         self.searches.fetch_add(1, Ordering::Relaxed);
