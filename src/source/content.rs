@@ -43,11 +43,16 @@ pub(super) fn hand_on_revision(
     let Decoded(decoded, spans) = unwrapped(bytes, provenance, sink, account)?;
     match decoded {
         None => {
-            let kept = sink.revision(&Document { bytes, provenance, spans: None }, edit);
-            if bytes.len() <= SMALL {
-                encoded::hand_on(bytes, provenance, sink, account);
-            }
-            kept
+            let base = edit.and_then(|edit| edit.base.downcast_ref::<Kept>());
+            let edit = edit.and_then(|edit| Some(Edit { base: base?.sink.as_deref()?, ..edit }));
+            let document = Document { bytes, provenance, spans: None };
+            let kept = sink.revision(&document, edit);
+            let held = (bytes.len() <= SMALL).then(|| match (edit, base.and_then(|base| base.held.as_deref())) {
+                (Some(edit), Some(base)) => encoded::revision(bytes, base, edit.copied),
+                _ => encoded::whole(bytes),
+            });
+            encoded::hand_on_held(held.as_deref().unwrap_or_default(), bytes, provenance, sink, account);
+            Some(Box::new(Kept { sink: kept, held }))
         }
         Some(text) => {
             // The runs of a delta are those of the raw bytes.
@@ -55,6 +60,14 @@ pub(super) fn hand_on_revision(
             None
         }
     }
+}
+
+/// What is kept of a revision for those made from it.
+struct Kept {
+    /// What the sink wants to have.
+    sink: Option<Box<dyn Any + Send>>,
+    /// What its runs of encoded text hold, where they were looked through.
+    held: Option<Vec<encoded::Held>>,
 }
 
 /// Text that had to be decoded, with the way back to the raw bytes; or nothing for text that stands as it is.
