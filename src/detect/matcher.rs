@@ -10,6 +10,7 @@ use regex_automata::{Anchored, Input};
 use regex_syntax::hir::Hir;
 
 use super::guarantee::{self, Bytes, Run, Side};
+use super::prefilter;
 use crate::rule::{Rule, Shape};
 
 /// How far a match of an unbounded pattern may reach, if its rule does not say.
@@ -62,7 +63,7 @@ impl Plan {
         let hir = tree(rule);
         let longest = hir.properties().maximum_len().filter(|length| *length <= REACH);
         let reach = rule.reach.or(longest).unwrap_or(REACH);
-        let keywords: Vec<Vec<u8>> = rule.keywords.iter().map(|word| word.to_ascii_lowercase().into_bytes()).collect();
+        let keywords: Vec<Vec<u8>> = rule.keywords.iter().map(|word| prefilter::known(word)).collect();
         let keywords: Vec<&[u8]> = keywords.iter().map(Vec::as_slice).collect();
         let lead = match &rule.shape {
             Shape::Near { words, .. } if *words == rule.keywords => Some(0),

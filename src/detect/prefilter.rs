@@ -61,6 +61,16 @@ struct Entry {
 /// The bit that tells small letters from capitals, in eight bytes. Other bytes may be confused by it; they are compared again.
 const CASE: u64 = 0x2020_2020_2020_2020;
 
+/// Longer keywords are known by their start: around each seam of a delta, twice the length of the longest is searched again.
+const KNOWN: usize = 16;
+
+/// What of a keyword is looked for, in lower case.
+pub(super) fn known(keyword: &str) -> Vec<u8> {
+    let mut known = keyword.to_ascii_lowercase().into_bytes();
+    known.truncate(KNOWN);
+    known
+}
+
 impl Prefilter {
     /// `routes` gives the keywords of each route (a rule); keywords are compared without case.
     pub(super) fn new<'a, K: AsRef<str> + 'a>(routes: impl Iterator<Item = &'a [K]>) -> Self {
@@ -68,7 +78,7 @@ impl Prefilter {
         let mut seen: std::collections::HashMap<Box<[u8]>, usize> = std::collections::HashMap::new();
         for (route, words) in routes.enumerate() {
             for word in words.iter().filter(|word| !word.as_ref().is_empty()) {
-                let text: Box<[u8]> = word.as_ref().to_ascii_lowercase().into_bytes().into();
+                let text: Box<[u8]> = known(word.as_ref()).into();
                 let at = *seen.entry(text.clone()).or_insert_with(|| {
                     keywords.push(Keyword { text, routes: Vec::new(), widest: OnceLock::new() });
                     keywords.len() - 1
@@ -121,7 +131,7 @@ impl Prefilter {
                     placed.push((pass::place(a, b, c), entry(0)));
                 }
                 _ => {
-                    let fours = text.windows(4).enumerate().take(200);
+                    let fours = text.windows(4).enumerate();
                     let best = fours.max_by_key(|(_, four)| 2 * rarity(&four[..3]) + rarity(&four[1..]));
                     let (before, four) = best.expect("because a keyword has four bytes here");
                     let place = pass::place(four[0], four[1], four[2]);
@@ -148,12 +158,12 @@ impl Prefilter {
         while at < last {
             let count = BLOCK.min(last - at);
             if let Some(block) = bytes[at..].first_chunk() {
-                self.pass.run(&self.table, block, &mut hits);
+                self.pass.run(&self.table, block, count, &mut hits);
             } else {
                 let mut block = [0; BLOCK + pass::BEHIND];
                 let rest = &bytes[at..bytes.len().min(at + block.len())];
                 block[..rest.len()].copy_from_slice(rest);
-                self.pass.run(&self.table, &block, &mut hits);
+                self.pass.run(&self.table, &block, count, &mut hits);
             }
             for (n, hit) in hits.iter().enumerate().take(count.div_ceil(32)) {
                 let mut hit = *hit;

@@ -32,7 +32,7 @@ pub(super) fn bit(d: u8) -> u8 {
 
 /// The way of this machine to do the pass.
 #[derive(Clone, Copy)]
-pub(super) struct Pass(fn(&Table, &Block, &mut Hits));
+pub(super) struct Pass(fn(&Table, &Block, usize, &mut Hits));
 
 impl Pass {
     /// The fastest that this processor can do.
@@ -49,15 +49,17 @@ impl Pass {
         Self(portable)
     }
 
-    /// Marks the positions of a block whose four bytes are in the table.
+    /// Marks those of the first `count` positions of a block whose four bytes are in the table; the marks of positions behind
+    /// them mean nothing.
     #[inline]
-    pub(super) fn run(self, table: &Table, block: &Block, hits: &mut Hits) {
-        (self.0)(table, block, hits);
+    pub(super) fn run(self, table: &Table, block: &Block, count: usize, hits: &mut Hits) {
+        (self.0)(table, block, count.min(BLOCK).div_ceil(32), hits);
     }
 }
 
-fn portable(table: &Table, block: &Block, hits: &mut Hits) {
-    for (word, hit) in hits.iter_mut().enumerate() {
+/// `words` of thirty-two positions each are marked.
+fn portable(table: &Table, block: &Block, words: usize, hits: &mut Hits) {
+    for (word, hit) in hits.iter_mut().enumerate().take(words) {
         *hit = 0;
         for (at, four) in block[word * 32..word * 32 + 32 + BEHIND].windows(4).enumerate() {
             let wanted = table[place(four[0], four[1], four[2])] & bit(four[3]) != 0;
@@ -73,9 +75,9 @@ mod x86 {
     use super::{BLOCK, Block, Hits, Table};
 
     /// Only handed out where AVX2 is there.
-    pub(super) fn pass(table: &Table, block: &Block, hits: &mut Hits) {
+    pub(super) fn pass(table: &Table, block: &Block, words: usize, hits: &mut Hits) {
         // SAFETY: `Pass::best` is the only one that names this function, after it saw that the processor has AVX2.
-        unsafe { avx2(table, block, hits) }
+        unsafe { avx2(table, block, words, hits) }
     }
 
     /// Thirty-two bytes from an offset.
@@ -96,12 +98,12 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2")]
-    fn avx2(table: &Table, block: &Block, hits: &mut Hits) {
+    fn avx2(table: &Table, block: &Block, words: usize, hits: &mut Hits) {
         let mut places = [0u16; BLOCK];
         let mut found = [0u8; BLOCK];
         let five = _mm256_set1_epi8(31);
         let weights = _mm256_set1_epi16(0x2001);
-        for at in (0..BLOCK).step_by(32) {
+        for at in (0..words * 32).step_by(32) {
             let a = _mm256_and_si256(load(block, at), five);
             let b = _mm256_and_si256(load(block, at + 1), five);
             let c = _mm256_and_si256(load(block, at + 2), five);
@@ -114,11 +116,11 @@ mod x86 {
             store(&mut places, at, _mm256_permute2x128_si256(low, high, 0x20));
             store(&mut places, at + 16, _mm256_permute2x128_si256(low, high, 0x31));
         }
-        for (found, place) in found.iter_mut().zip(&places) {
+        for (found, place) in found.iter_mut().zip(&places).take(words * 32) {
             *found = table[usize::from(*place) & (table.len() - 1)];
         }
         let bits = _mm256_set1_epi64x(i64::from_le_bytes([1, 2, 4, 8, 16, 32, 64, 128]));
-        for (at, hit) in hits.iter_mut().enumerate() {
+        for (at, hit) in hits.iter_mut().enumerate().take(words) {
             let d = _mm256_and_si256(load(block, at * 32 + 3), _mm256_set1_epi8(7));
             let wanted = _mm256_and_si256(load(&found, at * 32), _mm256_shuffle_epi8(bits, d));
             let none = _mm256_cmpeq_epi8(wanted, _mm256_setzero_si256());
@@ -147,8 +149,11 @@ mod tests {
                 block[*at..(*at + 4).min(BLOCK + BEHIND)].copy_from_slice(&word[..4.min(BLOCK + BEHIND - *at)]);
             });
             let (mut best, mut plain) = (Hits::default(), [u32::MAX; BLOCK / 32]);
-            Pass::best().run(&table, &block, &mut best);
-            Pass::portable().run(&table, &block, &mut plain);
+            Pass::best().run(&table, &block, BLOCK, &mut best);
+            Pass::portable().run(&table, &block, BLOCK, &mut plain);
+            let mut few = Hits::default();
+            Pass::best().run(&table, &block, 33, &mut few);
+            prop_assert_eq!(few[..2].to_vec(), best[..2].to_vec());
             prop_assert_eq!(best, plain);
             for at in 0..BLOCK {
                 let four = &block[at..at + 4];
