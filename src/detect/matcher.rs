@@ -9,7 +9,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 use regex_syntax::hir::Hir;
 
-use super::guarantee::{self, Bytes, Run, Side};
+use super::guarantee::{self, Beside, Bytes, Run};
 use super::prefilter;
 use crate::rule::{Rule, Shape};
 
@@ -55,7 +55,7 @@ struct Plan {
     /// Runs that every match holds.
     runs: Vec<Run>,
     /// What every match holds before and behind its keyword.
-    sides: [Option<Side>; 2],
+    beside: Beside,
 }
 
 impl Plan {
@@ -70,19 +70,16 @@ impl Plan {
             _ => guarantee::lead(&hir, &keywords),
         };
         let back = lead.map_or(reach + 1, |lead| lead + 2);
-        let sides = match &rule.shape {
-            Shape::Near { .. } => [None, None],
-            _ => guarantee::sides(&hir, &keywords),
+        let beside = match &rule.shape {
+            Shape::Near { .. } => Beside::default(),
+            _ => Beside::of(&hir, &keywords),
         };
-        Self { back, forward: reach + 1, lead, first: guarantee::first(&hir), runs: guarantee::runs(&hir), sides }
+        Self { back, forward: reach + 1, lead, first: guarantee::first(&hir), runs: guarantee::runs(&hir), beside }
     }
 
     /// Whether a match around a keyword is possible at all.
     fn allows(&self, window: &[u8], keyword: &Range<usize>) -> bool {
-        let [before, behind] = &self.sides;
-        before.as_ref().is_none_or(|side| side.allows(window[..keyword.start].iter().rev()))
-            && behind.as_ref().is_none_or(|side| side.allows(window[keyword.end..].iter()))
-            && self.runs.iter().all(|run| run.within(window))
+        self.beside.allows(window, keyword) && self.runs.iter().all(|run| run.within(window))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Forms that tell by themselves, without a telling name: URLs, authorization headers, SQL users, curl's user option.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
+use aho_corasick::AhoCorasick;
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 
 use super::value::{self, quoted, skip_blanks};
@@ -119,12 +121,20 @@ pub(super) fn sql(bytes: &[u8], keyword: Range<usize>, visit: &mut dyn FnMut(Sit
     }
 }
 
+/// Options of curl and wget that a user and a password follow.
+const OPTIONS: &[&[u8]] = &[b"-u ", b"-u'", b"-u\"", b"--user ", b"--user=", b"-U ", b"--proxy-user "];
+
+static ANY_OPTION: LazyLock<AhoCorasick> =
+    LazyLock::new(|| AhoCorasick::new(OPTIONS).expect("because the options are few"));
+
 /// `curl -u user:password`, `--user user:password`.
 pub(super) fn curl(bytes: &[u8], keyword: Range<usize>, visit: &mut dyn FnMut(Site)) {
     let line = &bytes[keyword.start..bytes.len().min(keyword.start + 600)];
     let line = &line[..memchr::memmem::find(line, b"\n\n").unwrap_or(line.len())];
-    let options: &[&[u8]] = &[b"-u ", b"-u'", b"-u\"", b"--user ", b"--user=", b"-U ", b"--proxy-user "];
-    for option in options {
+    if !ANY_OPTION.is_match(line) {
+        return;
+    }
+    for option in OPTIONS {
         let Some(found) = memchr::memmem::find(line, option) else { continue };
         let before = found.checked_sub(1).map_or(b' ', |n| line[n]);
         if !(before.is_ascii_whitespace() || matches!(before, b'"' | b'\'' | b'\\' | b'`')) && found > 0 {

@@ -72,6 +72,9 @@ const CREATED: &[&str] =
 
 fn claims(peek: &Peek<'_>) -> bool {
     let head = peek.head.trim_start_matches('\u{feff}');
+    if head.starts_with(['{', '[', '<']) {
+        return false;
+    }
     // Of an issue with thousands of comments not even the names of the columns fit.
     let (first, rest) = head.split_once('\n').unwrap_or((head, ""));
     let names: Vec<&str> = first.split([',', ';', '\t']).map(|name| name.trim_matches(['"', '\r', ' '])).collect();

@@ -10,6 +10,9 @@ use crate::source::{ContainerKind, ItemKind, PersonRef, Via};
 pub(super) const FORMAT: Format = Format {
     id: "mattermost",
     claims: |peek| {
+        if !peek.starts("{") && !peek.starts("[") {
+            return false;
+        }
         let tight: String = peek.head.chars().take(4000).filter(|c| !c.is_whitespace()).collect();
         let line = |kind: &str| tight.contains(&format!("{{\"type\":\"{kind}\",\"{kind}\":"));
         line("version") || line("post") || line("direct_post") || (line("team") || line("user")) && !peek.starts("[")
