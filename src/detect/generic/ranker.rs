@@ -48,7 +48,9 @@ impl Ranker {
         // What was trained for other features would follow the wrong ones; a test compares the names.
         let _names = lines.next()?;
         let base = lines.next()?.parse().ok()?;
-        let trees = lines.map(tree).collect::<Option<Vec<_>>>()?;
+        let mut trees = lines.map(tree).collect::<Option<Vec<_>>>()?;
+        // A sum has no order; with the most telling trees first, few of them show that a value is nothing.
+        trees.sort_by(|a, b| (best(b) - worst(b)).total_cmp(&(best(a) - worst(a))));
         let mut most: Vec<f32> = trees.iter().map(|tree| best(tree)).collect();
         for at in (1..most.len()).rev() {
             most[at - 1] += most[at];
@@ -139,9 +141,17 @@ impl Memory {
     }
 }
 
-/// The highest score of a tree.
+/// The scores that a tree can give.
+fn scores(tree: &[Node]) -> impl Iterator<Item = f32> {
+    tree.iter().filter(|node| node.feature == LEAF).map(|node| node.threshold)
+}
+
 fn best(tree: &[Node]) -> f32 {
-    tree.iter().filter(|node| node.feature == LEAF).map(|node| node.threshold).fold(f32::MIN, f32::max)
+    scores(tree).fold(f32::MIN, f32::max)
+}
+
+fn worst(tree: &[Node]) -> f32 {
+    scores(tree).fold(f32::MAX, f32::min)
 }
 
 fn leaf(tree: &[Node], features: &[f32]) -> f32 {
