@@ -10,7 +10,7 @@ use offkey::source::git::{GitHistory, Repository};
 use offkey::source::{Coverage, Document, GitObjectKind, Progress, Provenance, Sink, Source};
 
 /// Runs git with people and dates of our own, away from the user's configuration.
-fn git(at: &Path, arguments: &[&str]) -> String {
+pub(crate) fn git(at: &Path, arguments: &[&str]) -> String {
     git_as(at, ("Alice Moreau", "alice@harbourfinch.example"), arguments)
 }
 
@@ -75,13 +75,13 @@ fn same_as_git(at: &Path) -> (usize, Coverage) {
     (expected, coverage)
 }
 
-fn write(at: &Path, name: &str, content: &str) {
+pub(crate) fn write(at: &Path, name: &str, content: &str) {
     let file = at.join(name);
     fs::create_dir_all(file.parent().expect("a folder")).expect("folder");
     fs::write(file, content).expect("file");
 }
 
-fn commit(at: &Path, message: &str) -> String {
+pub(crate) fn commit(at: &Path, message: &str) -> String {
     git(at, &["add", "-A"]);
     git(at, &["commit", "-q", "--allow-empty", "-m", message]);
     git(at, &["rev-parse", "HEAD"])

@@ -21,6 +21,7 @@ mod formats;
 mod gate;
 mod history;
 mod hooks;
+mod hostile_history;
 mod incremental;
 #[cfg(feature = "issuers")]
 mod issuers;

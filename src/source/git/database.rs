@@ -216,7 +216,11 @@ impl Packed {
             return Err("delta was made for another base");
         }
         if size > MOST {
-            return Err("delta makes an object of more than 1 GiB");
+            return Err("delta makes an object of more than 512 MiB");
+        }
+        // A size that is a lie must not cost memory.
+        if size > LARGE && delta::given(&delta[start..])? != size as u64 {
+            return Err("delta does not give the bytes that it announces");
         }
         delta::apply(base, &delta[start..], into.sized(size), &mut worker.copied)
     }
@@ -234,7 +238,9 @@ impl Packed {
 }
 
 /// Largest object that a delta may make. Git itself makes no deltas above `core.bigFileThreshold`, 512 MiB.
-pub(super) const MOST: usize = 1 << 30;
+pub(super) const MOST: usize = 512 << 20;
+/// Deltas that announce more are looked through before memory is taken for their result.
+const LARGE: usize = 1 << 20;
 
 /// The git folder of a path: itself, its `.git`, or where its `.git` file points.
 pub(super) fn git_dir(path: &Path) -> Option<PathBuf> {

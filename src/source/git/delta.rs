@@ -23,6 +23,25 @@ fn varint(bytes: &[u8]) -> Result<(usize, usize), Broken> {
 
 const DAMAGED: Broken = "delta is damaged";
 
+/// Bytes that the instructions of a delta give, without making them.
+///
+/// # Errors
+/// Instructions that are cut off or not known.
+pub(super) fn given(instructions: &[u8]) -> Result<u64, Broken> {
+    let mut rest = instructions;
+    let mut given = 0;
+    while let Some((&op, after)) = rest.split_first() {
+        rest = after;
+        if op & 0x80 != 0 {
+            given += copy_of(op, &mut rest)?.1 as u64;
+        } else {
+            rest = rest.get(usize::from(op)..).filter(|_| op != 0).ok_or(DAMAGED)?;
+            given += u64::from(op);
+        }
+    }
+    Ok(given)
+}
+
 /// Applies the instructions of a delta. `result` must have the declared size; `copied` receives the copies in order of the
 /// result, neighbours that continue each other joined.
 ///
@@ -90,6 +109,7 @@ mod tests {
         apply(b"hello world", &delta[at..], &mut out, &mut copied).expect("applies");
         assert_eq!(out, b"hello there");
         assert_eq!(copied, [Copied { from: 0, to: 0, length: 6 }]);
+        assert_eq!(given(&delta[at..]), Ok(11));
     }
 
     #[test]
@@ -97,6 +117,7 @@ mod tests {
         let mut copied = Vec::new();
         for bad in [&[0x91u8, 9, 9][..], &[5, b'a'], &[0], &[1, b'a'], &[0xff, 1]] {
             assert_eq!(apply(b"0123456789", bad, &mut [0; 4], &mut copied), Err(DAMAGED), "{bad:?}");
+            assert_ne!(given(bad), Ok(4), "{bad:?}");
         }
         assert!(sizes(&[0x80; 12]).is_err() && sizes(&[]).is_err());
     }

@@ -166,7 +166,8 @@ impl Buffer {
     /// The buffer with exactly this size; the content is whatever was there before.
     pub(super) fn sized(&mut self, size: usize) -> &mut [u8] {
         if self.bytes.len() < size {
-            self.bytes.resize(size.next_multiple_of(4096), 0);
+            // Not resized: the old content need not be copied, and zeroed memory comes from the system for nothing.
+            self.bytes = vec![0; size.next_multiple_of(4096)];
         }
         self.used = size;
         &mut self.bytes[..size]

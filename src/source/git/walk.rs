@@ -15,6 +15,9 @@ use super::{Broken, hex};
 /// Objects above this size are streamed if nothing is a delta of them, and otherwise read one family at a time.
 pub(super) const HUGE: u64 = 32 << 20;
 
+/// Bytes that the objects of one family may take at once. Git writes no such families; somebody who wants to hurt does.
+const LIVE: usize = 1 << 30;
+
 /// An object in memory.
 pub(super) struct Object<'a> {
     pub(super) kind: Kind,
@@ -147,18 +150,20 @@ impl<V: Visitor> Walk<'_, V> {
         if size > HUGE && forest.base(task.entry).is_none() && forest.children(task.entry).is_empty() {
             return self.stream(task, packed, account);
         }
-        let _one_at_a_time = (size > HUGE).then(|| self.heavy.lock());
+        let mut one_at_a_time = (size > HUGE).then(|| self.heavy.lock());
         let mut buffer = worker.buffer();
         if let Err(why) = packed.resolve(task.entry, worker, &mut buffer) {
             worker.give_back(buffer);
             return self.fail(task.pack, task.entry, why, account);
         }
         let carry = self.visit(task.pack, task.entry, buffer.content(), None, account);
+        let mut live = buffer.content().len();
         let mut stack = vec![Frame { entry: task.entry, buffer, carry, next: 0 }];
         while let Some(frame) = stack.last_mut() {
             let children = forest.children(frame.entry);
             let Some(&child) = children.get(frame.next) else {
                 let done = stack.pop().expect("because the loop saw a frame");
+                live -= done.buffer.content().len();
                 worker.give_back(done.buffer);
                 continue;
             };
@@ -167,7 +172,12 @@ impl<V: Visitor> Walk<'_, V> {
                 continue;
             }
             let mut buffer = worker.buffer();
-            if let Err(why) = packed.apply(child, frame.buffer.content(), worker, &mut buffer) {
+            let made = if live > LIVE {
+                Err("its family of deltas takes more than 1024 MiB of memory")
+            } else {
+                packed.apply(child, frame.buffer.content(), worker, &mut buffer)
+            };
+            if let Err(why) = made {
                 worker.give_back(buffer);
                 self.fail(task.pack, child, why, account);
                 continue;
@@ -177,11 +187,17 @@ impl<V: Visitor> Walk<'_, V> {
             if frame.next == children.len() {
                 // The base is not needed again: its memory serves the child's deltas.
                 let done = stack.pop().expect("because the loop saw a frame");
+                live -= done.buffer.content().len();
                 worker.give_back(done.buffer);
             }
             if forest.children(child).is_empty() {
                 worker.give_back(buffer);
             } else {
+                let size = buffer.content().len();
+                live += size;
+                if size as u64 > HUGE && one_at_a_time.is_none() {
+                    one_at_a_time = Some(self.heavy.lock());
+                }
                 stack.push(Frame { entry: child, buffer, carry, next: 0 });
             }
         }
