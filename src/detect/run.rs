@@ -83,6 +83,12 @@ impl Sink for Collector<'_> {
     fn wants(&self, raw: &[u8]) -> bool {
         self.detector.wants(raw)
     }
+
+    fn finds(&self, text: &[u8], path: &str) -> bool {
+        let mut found = Vec::new();
+        self.detector.scan(text, Some(path), &mut found);
+        !found.is_empty()
+    }
 }
 
 /// Path of a document, where it has one of its own.

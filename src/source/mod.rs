@@ -101,6 +101,12 @@ pub trait Sink: Sync {
     fn wants(&self, _raw: &[u8]) -> bool {
         true
     }
+
+    /// Whether this text would give anything if it came as a document of the file at `path`. `true` when in doubt. Where it
+    /// is dear to say who wrote a text, a source asks this first and makes a document only of what is worth it.
+    fn finds(&self, _text: &[u8], _path: &str) -> bool {
+        true
+    }
 }
 
 /// A place that text comes from.

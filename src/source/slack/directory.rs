@@ -1,6 +1,7 @@
 //! Who is who and what is what in an export: users, channels, direct conversations.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -30,6 +31,8 @@ pub(super) struct Directory {
 
 /// Files of days that are looked through for the name of a workspace.
 const LOOKS: usize = 100;
+/// Bytes of each.
+const HEAD: u64 = 4 << 20;
 
 impl Directory {
     /// Reads `users.json`, `org_users.json` and the lists of conversations, at the root and in every workspace.
@@ -81,11 +84,16 @@ impl Directory {
                     let looked = looks.entry(folder).or_default();
                     *looked += 1;
                     if *looked <= LOOKS && !self.workspaces.contains_key(folder) {
-                        bundle.read(name).map(|raw| {
-                            if let Some(found) = super::workspace(&raw) {
-                                self.workspaces.insert(folder.to_owned(), found);
-                            }
-                        })
+                        let mut head = Vec::new();
+                        let read = bundle.with(name, &mut |read| {
+                            // What breaks off here is named when the messages are read.
+                            let _broken = read.take(HEAD).read_to_end(&mut head);
+                            Ok(())
+                        });
+                        if let Some(found) = super::workspace(&head) {
+                            self.workspaces.insert(folder.to_owned(), found);
+                        }
+                        read
                     } else {
                         Ok(())
                     }
@@ -163,7 +171,7 @@ impl Directory {
                     readers: Arc::clone(&members),
                     ..Item::new(container.clone(), ItemKind::Field, file)
                 };
-                self.topics.push((Arc::new(item), super::mrkdwn::decode(text)));
+                self.topics.push((Arc::new(item), super::mrkdwn::decode(text).into_owned()));
             }
         }
         let folder = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::{Container, ContainerKind, Item, ItemKind, PersonRef, Via};
 use super::FORMAT;
 use super::directory::{Channel, Directory};
-use super::mrkdwn;
+use super::{glance, mrkdwn};
 
 /// The surroundings of a day's messages.
 pub(super) struct Day<'a> {
@@ -57,16 +58,8 @@ impl Day<'_> {
             return;
         }
         let (author, via) = self.author(message);
-        let mut text = mrkdwn::decode(message["text"].as_str().unwrap_or_default());
-        let mut shown = String::new();
-        mrkdwn::blocks(&message["blocks"], &mut shown);
-        // Text and blocks say the same twice; only what the blocks have alone is added.
-        for line in shown.lines().filter(|line| !line.trim().is_empty()) {
-            if !text.contains(line.trim()) {
-                text.push('\n');
-                text.push_str(line);
-            }
-        }
+        let text = mrkdwn::decode(message["text"].as_str().unwrap_or_default());
+        let text = mrkdwn::with_blocks(text, &node(&message["blocks"])).into_owned();
         self.push(pieces, message, pointer, kind, author.clone(), via, text);
         for (at, attachment) in list(&message["attachments"]) {
             self.attachment(
@@ -80,6 +73,14 @@ impl Day<'_> {
         for (at, file) in list(&message["files"]).chain(message.get("file").map(|file| (0, file))) {
             self.file(message, file, &format!("{pointer}/files/{at}"), author.as_ref(), pieces);
         }
+        // What Slack or an app put beside the text need not be the author's.
+        let mut rest = String::new();
+        for (name, value) in message.as_object().into_iter().flatten() {
+            if !TAKEN.contains(&name.as_str()) && !glance::PLAIN.contains(&name.as_str()) {
+                leaves(value, name, &mut rest);
+            }
+        }
+        self.push(pieces, message, pointer, ItemKind::Field, None, Via::System, rest);
     }
 
     /// Who wrote the text, and how it came to be theirs.
@@ -127,7 +128,7 @@ impl Day<'_> {
         let mut text = String::new();
         for key in ["pretext", "title", "title_link", "text", "fallback", "footer", "from_url"] {
             let part = mrkdwn::decode(attachment[key].as_str().unwrap_or_default());
-            if !part.is_empty() && !text.contains(&part) {
+            if !part.is_empty() && !text.contains(&*part) {
                 text.push_str(&part);
                 text.push('\n');
             }
@@ -136,8 +137,8 @@ impl Day<'_> {
             let part = |key: &str| mrkdwn::decode(field[key].as_str().unwrap_or_default());
             text.push_str(&format!("{}: {}\n", part("title"), part("value")));
         }
-        mrkdwn::blocks(&attachment["blocks"], &mut text);
-        mrkdwn::blocks(&attachment["message_blocks"], &mut text);
+        mrkdwn::blocks(&node(&attachment["blocks"]), &mut text);
+        mrkdwn::blocks(&node(&attachment["message_blocks"]), &mut text);
         let (author, via) = match attachment["author_id"].as_str() {
             Some(id) => (Some(self.directory.person(id)), Via::Forwarded),
             None => (poster.cloned(), via),
@@ -227,6 +228,25 @@ impl Day<'_> {
         let link = format!("https://{workspace}.slack.com/archives/{}/p{}", container.id, ts.replace('.', ""));
         let thread = message["thread_ts"].as_str().filter(|thread| *thread != ts);
         Some(thread.map_or(link.clone(), |thread| format!("{link}?thread_ts={thread}")))
+    }
+}
+
+/// Members of a message that are searched as what they are.
+const TAKEN: &[&str] = &["text", "blocks", "attachments", "files", "file", "slackdump_thread_replies"];
+
+fn node(value: &Value) -> glance::Node<'_> {
+    Deserialize::deserialize(value).unwrap_or(glance::Node::Other)
+}
+
+/// Every text inside of a value, as `name: text` lines.
+fn leaves(value: &Value, name: &str, out: &mut String) {
+    match value {
+        Value::String(text) if !text.is_empty() => {
+            out.push_str(&format!("{name}: {}\n", mrkdwn::decode(text.as_str())));
+        }
+        Value::Array(list) => list.iter().for_each(|inner| leaves(inner, name, out)),
+        Value::Object(map) => map.iter().for_each(|(name, inner)| leaves(inner, name, out)),
+        _ => {}
     }
 }
 

@@ -3,7 +3,9 @@
 //!
 //! Layout and fields: Slack's help centre, "How to read Slack data exports", and exports seen.
 
+mod day;
 mod directory;
+mod glance;
 mod message;
 mod mrkdwn;
 mod parts;
@@ -60,38 +62,6 @@ impl SlackExport {
         Bundle::any(&self.path, coverage)?.ok_or_else(gone)
     }
 
-    /// One day of one channel.
-    fn day(&self, bundle: &Bundle, directory: &Directory, name: &str, sink: &dyn Sink, coverage: &mut Coverage) {
-        let raw = match bundle.read(name) {
-            Ok(raw) => raw,
-            Err(why) => return coverage.fail(name, why),
-        };
-        coverage.raw_bytes += raw.len() as u64;
-        if !sink.wants(&raw) && !mrkdwn::may_split(&raw) {
-            coverage.bytes += raw.len() as u64;
-            return;
-        }
-        let messages: Vec<serde_json::Value> = match serde_json::from_slice(&raw) {
-            Ok(serde_json::Value::Array(messages)) => messages,
-            Ok(message @ serde_json::Value::Object(_)) => vec![message],
-            _ => {
-                // Cut-off JSON is still text: better without an author than not at all.
-                coverage.fail(name, "not a JSON list, searched without authors");
-                return self.plain(name, &raw, sink, coverage);
-            }
-        };
-        let day = message::Day {
-            directory,
-            folder: name.rsplit_once('/').map_or("", |pair| pair.0),
-            workspace: workspace(&raw).or_else(|| directory.workspace(parts::workspace_of(name))),
-        };
-        for (number, message) in messages.iter().enumerate() {
-            for piece in day.items(message, &format!("/{number}")) {
-                self.hand(name, piece, sink, coverage);
-            }
-        }
-    }
-
     fn hand(&self, name: &str, (item, text): message::Piece, sink: &dyn Sink, coverage: &mut Coverage) {
         let provenance = Provenance::Export { path: self.shown(name), item };
         coverage.documents += 1;
@@ -112,12 +82,10 @@ impl SlackExport {
         coverage.raw_bytes += bundle.size(name);
         let done = match part {
             Part::Dump => slackdump::dump(bundle, name, directory, &mut |piece| self.hand(name, piece, sink, coverage)),
-            Part::Chunks => {
-                slackdump::chunks(bundle, name, directory, &|line| sink.wants(line), &mut |piece| match piece {
-                    Ok(piece) => self.hand(name, piece, sink, coverage),
-                    Err(line) => self.plain(name, line, sink, coverage),
-                })
-            }
+            Part::Chunks => slackdump::chunks(bundle, name, directory, &mut |piece| match piece {
+                Ok(piece) => self.hand(name, piece, sink, coverage),
+                Err(line) => self.plain(name, line, sink, coverage),
+            }),
             _ => slackdump::with_database(bundle, name, &mut |base| {
                 slackdump::messages(base, directory, &mut |piece| self.hand(name, piece, sink, coverage))
             }),
@@ -160,23 +128,26 @@ impl SlackExport {
         if !parts.iter().any(|(name, part)| *part == Part::Other && upload_ids(name).next().is_some()) {
             return uploads;
         }
+        let files = memchr::memmem::Finder::new("\"files\"");
         for (name, _) in parts.iter().filter(|part| part.1 == Part::Day) {
-            let Some(messages) =
-                bundle.read(name).ok().and_then(|raw| serde_json::from_slice::<Vec<serde_json::Value>>(&raw).ok())
-            else {
-                continue;
-            };
             let folder = name.rsplit_once('/').map_or("", |pair| pair.0);
             let day = message::Day { directory, folder, workspace: directory.workspace(parts::workspace_of(name)) };
-            for (number, message) in messages.iter().enumerate() {
-                for file in message["files"].as_array().into_iter().flatten() {
-                    if let (Some(id), Some(item)) =
-                        (file["id"].as_str(), day.posted(message, file, &format!("/{number}")))
-                    {
-                        uploads.entry(id.to_owned()).or_insert(item);
+            // What cannot be read here is named when the messages are read.
+            let _again = bundle.with(name, &mut |read| {
+                let mut messages = glance::Messages::new(read);
+                while let Some((number, raw)) = messages.next()? {
+                    let whole = files.find(raw).and_then(|_| serde_json::from_slice(raw).ok());
+                    let message: serde_json::Value = whole.unwrap_or_default();
+                    for file in message["files"].as_array().into_iter().flatten() {
+                        if let (Some(id), Some(item)) =
+                            (file["id"].as_str(), day.posted(&message, file, &format!("/{number}")))
+                        {
+                            uploads.entry(id.to_owned()).or_insert(item);
+                        }
                     }
                 }
-            }
+                Ok(())
+            });
         }
         uploads
     }
@@ -238,7 +209,6 @@ impl Source for SlackExport {
                 Part::Dump | Part::Chunks | Part::Database => {
                     self.dumped(&bundle, &directory, (name, *part), sink, &mut share);
                 }
-                // Index files are searched as they are, nobody wrote them.
                 // Index files are searched as they are, nobody wrote them.
                 Part::Index => match bundle.read(name) {
                     Ok(raw) => self.plain(name, &raw, sink, &mut share),

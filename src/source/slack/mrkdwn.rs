@@ -1,16 +1,17 @@
 //! Slack's message markup → the text that people saw. Links that Slack made out of parts of a secret are put back.
 
-/// Whether raw JSON has markup that can split a secret, so that a search of the raw bytes could miss it.
-pub(super) fn may_split(raw: &[u8]) -> bool {
-    [&b"<mailto:"[..], b"<http", b"<tel:", b"\\u003c", b"&amp;"]
-        .iter()
-        .any(|mark| memchr::memmem::find(raw, mark).is_some())
-}
+use std::borrow::Cow;
+
+use super::glance::{Node, Part};
 
 /// Decodes `<url|label>`, mentions and the three entities that Slack escapes.
-pub(super) fn decode(text: &str) -> String {
+pub(super) fn decode<'a>(text: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
+    let text = text.into();
+    if memchr::memchr2(b'<', b'&', text.as_bytes()).is_none() {
+        return text;
+    }
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
+    let mut rest: &str = &text;
     while let Some(at) = rest.find(['<', '&']) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
@@ -18,7 +19,22 @@ pub(super) fn decode(text: &str) -> String {
         rest = &rest[used..];
     }
     out.push_str(rest);
-    out
+    Cow::Owned(out)
+}
+
+/// The text of a message with what its blocks have alone: most say the same twice.
+pub(super) fn with_blocks<'a>(text: Cow<'a, str>, value: &Node<'_>) -> Cow<'a, str> {
+    let mut shown = String::new();
+    blocks(value, &mut shown);
+    let mut text = text;
+    for line in shown.lines().filter(|line| !line.trim().is_empty()) {
+        if memchr::memmem::find(text.as_bytes(), line.trim().as_bytes()).is_none() {
+            let text = text.to_mut();
+            text.push('\n');
+            text.push_str(line);
+        }
+    }
+    text
 }
 
 /// One `<…>`; returns how much of `rest` it used.
@@ -68,38 +84,34 @@ fn entity(rest: &str, out: &mut String) -> usize {
 
 /// Text of `blocks`: neighbours inside a paragraph are joined without a blank, because Slack splits a secret into text and
 /// link parts; blocks are lines.
-pub(super) fn blocks(value: &serde_json::Value, out: &mut String) {
+pub(super) fn blocks(value: &Node<'_>, out: &mut String) {
     match value {
-        serde_json::Value::Array(list) => list.iter().for_each(|part| blocks(part, out)),
-        serde_json::Value::Object(part) => {
-            let text = |key: &str| part.get(key).and_then(|value| value.as_str());
-            match (text("text"), text("url")) {
-                (Some(shown), Some(url)) => {
-                    out.push_str(shown);
-                    let bare = url.split_once(':').map_or(url, |pair| pair.1).trim_start_matches("//");
-                    if bare.trim_end_matches('/') != shown.trim_end_matches('/') {
-                        out.push_str(" (");
-                        out.push_str(url);
-                        out.push(')');
-                    }
-                }
-                (Some(shown), None) => out.push_str(shown),
-                (None, Some(url)) => out.push_str(url.strip_prefix("mailto:").unwrap_or(url)),
-                (None, None) => {}
-            }
-            for key in ["text", "elements", "fields", "accessory", "title"] {
-                if let Some(inner) = part.get(key).filter(|inner| !inner.is_string()) {
-                    blocks(inner, out);
-                }
-            }
-            let kind = text("type").unwrap_or_default();
-            if kind.starts_with("rich_text_")
-                || matches!(kind, "section" | "header" | "context" | "mrkdwn" | "plain_text")
-            {
-                out.push('\n');
+        Node::List(list) => list.iter().for_each(|part| blocks(part, out)),
+        Node::Part(part) => block(part, out),
+        Node::Text(_) | Node::Other => {}
+    }
+}
+
+fn block(part: &Part<'_>, out: &mut String) {
+    match (part.text.as_ref().and_then(Node::text), part.url.as_deref()) {
+        (Some(shown), Some(url)) => {
+            out.push_str(shown);
+            let bare = url.split_once(':').map_or(url, |pair| pair.1).trim_start_matches("//");
+            if bare.trim_end_matches('/') != shown.trim_end_matches('/') {
+                out.push_str(" (");
+                out.push_str(url);
+                out.push(')');
             }
         }
-        _ => {}
+        (Some(shown), None) => out.push_str(shown),
+        (None, Some(url)) => out.push_str(url.strip_prefix("mailto:").unwrap_or(url)),
+        (None, None) => {}
+    }
+    let inside = [&part.text, &part.elements, &part.fields, &part.accessory, &part.title];
+    inside.into_iter().flatten().for_each(|inner| blocks(inner, out));
+    let kind = part.kind.as_deref().unwrap_or_default();
+    if kind.starts_with("rich_text_") || matches!(kind, "section" | "header" | "context" | "mrkdwn" | "plain_text") {
+        out.push('\n');
     }
 }
 
@@ -121,7 +133,7 @@ mod tests {
         let value = serde_json::json!([{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [
             {"type": "text", "text": "svc:"}, {"type": "link", "url": "mailto:p4ss@db.corp.io", "text": "p4ss@db.corp.io"}]}]}]);
         let mut out = String::new();
-        blocks(&value, &mut out);
+        blocks(&serde::Deserialize::deserialize(&value).expect("any JSON"), &mut out);
         assert_eq!(out, "svc:p4ss@db.corp.io\n");
     }
 }

@@ -14,7 +14,6 @@ use super::super::bundle::{Bounded, Bundle};
 use super::super::export::json as stream;
 use super::directory::Directory;
 use super::message::{Day, Piece};
-use super::mrkdwn;
 
 /// Most bytes of one line.
 const LONGEST: u64 = 256 << 20;
@@ -98,18 +97,9 @@ pub(super) fn learn(
 type Take<'a> = dyn FnMut(Result<Piece, &[u8]>) + 'a;
 
 /// Second pass over lines: pieces of messages, or a line without any.
-pub(super) fn chunks(
-    bundle: &Bundle,
-    name: &str,
-    directory: &Directory,
-    wants: &dyn Fn(&[u8]) -> bool,
-    each: &mut Take<'_>,
-) -> Result<(), String> {
+pub(super) fn chunks(bundle: &Bundle, name: &str, directory: &Directory, each: &mut Take<'_>) -> Result<(), String> {
     let mut broken = 0;
     lines(bundle, name, &mut |number, line| {
-        if !wants(line) && !mrkdwn::may_split(line) {
-            return;
-        }
         let Ok(value) = serde_json::from_slice::<Value>(line) else {
             broken += 1;
             return each(Err(line));

@@ -5,7 +5,7 @@ mod desk;
 mod documents;
 mod files;
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a test that skips says so")]
-mod samples;
+pub(crate) mod samples;
 mod tricky;
 
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Seen, read};
 
 /// Folder of the samples.
-fn samples() -> Option<PathBuf> {
+pub(crate) fn samples() -> Option<PathBuf> {
     let told = std::env::var_os("OFFKEY_SAMPLES").map(PathBuf::from);
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples");
     let found = told.or(Some(beside)).filter(|path| path.is_dir());

@@ -2,6 +2,7 @@
 
 mod clones;
 mod hostile;
+mod lazy;
 mod mutation;
 mod slack;
 
