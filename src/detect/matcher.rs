@@ -9,7 +9,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 use regex_syntax::hir::Hir;
 
-use super::guarantee::{self, Beside, Bytes, Run};
+use super::guarantee::{self, Beside, Bytes, Folded, Run};
 use super::prefilter;
 use crate::rule::{Rule, Shape};
 
@@ -65,14 +65,15 @@ impl Plan {
         let reach = rule.reach.or(longest).unwrap_or(REACH);
         let keywords: Vec<Vec<u8>> = rule.keywords.iter().map(|word| prefilter::known(word)).collect();
         let keywords: Vec<&[u8]> = keywords.iter().map(Vec::as_slice).collect();
+        let folded = Folded::of(&hir);
         let lead = match &rule.shape {
             Shape::Near { words, .. } if *words == rule.keywords => Some(0),
-            _ => guarantee::lead(&hir, &keywords),
+            _ => guarantee::lead(&folded, &keywords),
         };
         let back = lead.map_or(reach + 1, |lead| lead + 2);
         let beside = match &rule.shape {
             Shape::Near { .. } => Beside::default(),
-            _ => Beside::of(&hir, &keywords),
+            _ => Beside::of(&folded, &keywords),
         };
         Self { back, forward: reach + 1, lead, first: guarantee::first(&hir), runs: guarantee::runs(&hir), beside }
     }

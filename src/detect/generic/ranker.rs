@@ -9,11 +9,11 @@ use std::sync::OnceLock;
 /// The table: feature names, a base score, then one tree a line.
 static TABLE: &str = include_str!("ranker.txt");
 
-/// One inner node or leaf. A leaf has no feature and its score in `threshold`.
+/// One inner node or leaf. A leaf has no feature and its score in `threshold`. The left child follows its parent.
 #[derive(Clone, Copy, Debug)]
 struct Node {
     feature: u16,
-    left: u16,
+    /// How far behind this node the right child is.
     right: u16,
     threshold: f32,
 }
@@ -26,9 +26,10 @@ pub(in crate::detect) struct Ranker {
     #[cfg(test)]
     names: Vec<&'static str>,
     base: f32,
-    trees: Vec<Vec<Node>>,
-    /// For each tree, the most that it and all behind it can still add.
-    most: Vec<f32>,
+    /// The nodes of all trees, one tree after the other.
+    nodes: Vec<Node>,
+    /// For each tree, where it starts and the most that it and all behind it can still add.
+    trees: Vec<(u32, f32)>,
 }
 
 impl Ranker {
@@ -51,16 +52,19 @@ impl Ranker {
         let mut trees = lines.map(tree).collect::<Option<Vec<_>>>()?;
         // A sum has no order; with the most telling trees first, few of them show that a value is nothing.
         trees.sort_by(|a, b| (best(b) - worst(b)).total_cmp(&(best(a) - worst(a))));
-        let mut most: Vec<f32> = trees.iter().map(|tree| best(tree)).collect();
-        for at in (1..most.len()).rev() {
-            most[at - 1] += most[at];
+        let (mut nodes, mut starts) = (Vec::new(), Vec::new());
+        let mut most: f32 = trees.iter().map(|tree| best(tree)).sum();
+        for tree in trees {
+            starts.push((nodes.len() as u32, most));
+            most -= best(&tree);
+            nodes.extend(tree);
         }
         Some(Self {
-            most,
             #[cfg(test)]
             names: _names.split(' ').collect(),
             base,
-            trees,
+            nodes,
+            trees: starts,
         })
     }
 
@@ -84,19 +88,32 @@ impl Ranker {
     fn climb(&self, features: &[f32], least: f32) -> f32 {
         let bar = (least / (1.0 - least)).ln() - 0.01;
         let mut score = 0.0;
-        for (tree, most) in self.trees.iter().zip(&self.most) {
+        for (start, most) in &self.trees {
             if score + self.base + most < bar {
                 return 0.0;
             }
-            score += leaf(tree, features);
+            score += self.leaf(*start, features);
         }
         1.0 / (1.0 + (-(score + self.base)).exp())
+    }
+
+    /// The score of the tree that starts at a node.
+    fn leaf(&self, start: u32, features: &[f32]) -> f32 {
+        let mut at = start as usize;
+        loop {
+            let node = self.nodes[at];
+            if node.feature == LEAF {
+                return node.threshold;
+            }
+            let value = features.get(usize::from(node.feature)).copied().unwrap_or(0.0);
+            at += if value <= node.threshold { 1 } else { usize::from(node.right) };
+        }
     }
 
     /// Probability that the value with these features is a secret.
     #[cfg(test)]
     pub(in crate::detect) fn probability(&self, features: &[f32]) -> f32 {
-        let score: f32 = self.trees.iter().map(|tree| leaf(tree, features)).sum();
+        let score: f32 = self.trees.iter().map(|(start, _)| self.leaf(*start, features)).sum();
         1.0 / (1.0 + (-(score + self.base)).exp())
     }
 }
@@ -154,21 +171,6 @@ fn worst(tree: &[Node]) -> f32 {
     scores(tree).fold(f32::MAX, f32::min)
 }
 
-fn leaf(tree: &[Node], features: &[f32]) -> f32 {
-    let mut at = 0;
-    loop {
-        let node = tree[at];
-        if node.feature == LEAF {
-            return node.threshold;
-        }
-        at = usize::from(if features.get(usize::from(node.feature)).copied().unwrap_or(0.0) <= node.threshold {
-            node.left
-        } else {
-            node.right
-        });
-    }
-}
-
 /// One tree: nodes in preorder, `feature:threshold` or `=score`; the left child follows its parent.
 fn tree(line: &'static str) -> Option<Vec<Node>> {
     let mut nodes: Vec<Node> = Vec::new();
@@ -178,19 +180,14 @@ fn tree(line: &'static str) -> Option<Vec<Node>> {
         // This node is the left child of the node before it, or the right child of the last one still open.
         if at > 0 && nodes[at - 1].feature == LEAF {
             let parent = open.pop()?;
-            nodes[parent].right = at as u16;
+            nodes[parent].right = (at - parent) as u16;
         }
         if let Some(score) = word.strip_prefix('=') {
-            nodes.push(Node { feature: LEAF, left: 0, right: 0, threshold: score.parse().ok()? });
+            nodes.push(Node { feature: LEAF, right: 0, threshold: score.parse().ok()? });
         } else {
             let (feature, threshold) = word.split_once(':')?;
             open.push(at);
-            nodes.push(Node {
-                feature: feature.parse().ok()?,
-                left: at as u16 + 1,
-                right: 0,
-                threshold: threshold.parse().ok()?,
-            });
+            nodes.push(Node { feature: feature.parse().ok()?, right: 0, threshold: threshold.parse().ok()? });
         }
     }
     open.is_empty().then_some(nodes)

@@ -3,15 +3,51 @@
 use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::{Hir, HirKind, Repetition};
 
-use super::{Bytes, first_of, flatten};
+use super::{Bytes, bytes, first_of, flatten};
+
+/// A pattern as [`lead`] and [`Beside`] read it: in lower case, without groups, neighbouring letters as one word.
+pub(in crate::detect) struct Folded(Hir);
+
+impl Folded {
+    pub(in crate::detect) fn of(hir: &Hir) -> Self {
+        Self(folded(hir))
+    }
+
+    fn parts(&self) -> Vec<&Hir> {
+        let mut parts = Vec::new();
+        flatten(&self.0, &mut parts);
+        parts
+    }
+}
+
+fn folded(hir: &Hir) -> Hir {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => hir.clone(),
+        HirKind::Literal(literal) => Hir::literal(literal.0.to_ascii_lowercase()),
+        HirKind::Class(class) => {
+            let set = bytes(class);
+            let mut members = set.iter().flat_map(|set| (0..=255u8).filter(|byte| set[usize::from(*byte)]));
+            let first = members.next().map(|byte| byte.to_ascii_lowercase());
+            match first.filter(|first| members.all(|byte| byte.eq_ignore_ascii_case(first))) {
+                Some(letter) => Hir::literal([letter]),
+                None => hir.clone(),
+            }
+        }
+        HirKind::Repetition(repetition) => {
+            Hir::repetition(Repetition { sub: Box::new(folded(&repetition.sub)), ..repetition.clone() })
+        }
+        HirKind::Capture(capture) => folded(&capture.sub),
+        HirKind::Concat(all) => Hir::concat(all.iter().map(folded).collect()),
+        HirKind::Alternation(all) => Hir::alternation(all.iter().map(folded).collect()),
+    }
+}
 
 /// The longest distance from the start of a match to a keyword (lower case) that every match holds there; `None` when
 /// none of the keywords can be placed or the distance has no useful limit.
-pub(in crate::detect) fn lead(hir: &Hir, keywords: &[&[u8]]) -> Option<usize> {
-    let mut parts: Vec<&Hir> = Vec::new();
-    flatten(hir, &mut parts);
+pub(in crate::detect) fn lead(pattern: &Folded, keywords: &[&[u8]]) -> Option<usize> {
+    let parts = pattern.parts();
     let placed = placed(&parts, keywords)?;
     let lengths = parts[..placed].iter().map(|part| part.properties().maximum_len());
     lengths.sum::<Option<usize>>().filter(|lead| *lead <= FARTHEST)
@@ -36,14 +72,15 @@ fn placed(parts: &[&Hir], keywords: &[&[u8]]) -> Option<usize> {
     })
 }
 
-/// What some parts can begin with, in lower case, and whether that is all that they match.
+/// What some parts can begin with, and whether that is all that they match.
 fn literals(parts: &[&Hir]) -> Option<(Vec<Vec<u8>>, bool)> {
-    let together = Hir::concat(parts.iter().map(|part| (*part).clone()).collect());
+    let together = Hir::concat(parts.iter().take(8).map(|part| (*part).clone()).collect());
     let mut extractor = regex_syntax::hir::literal::Extractor::new();
-    extractor.limit_class(16).limit_literal_len(64).limit_total(512);
+    extractor.limit_class(16).limit_literal_len(64).limit_total(128);
     let prefixes = extractor.extract(&together);
     let literals = prefixes.literals()?;
-    Some((literals.iter().map(|one| one.as_bytes().to_ascii_lowercase()).collect(), prefixes.is_exact()))
+    let whole = prefixes.is_exact() && parts.len() <= 8;
+    Some((literals.iter().map(|one| one.as_bytes().to_ascii_lowercase()).collect(), whole))
 }
 
 /// A keyword that may stand farther inside a match is no good place to start from.
@@ -77,6 +114,7 @@ impl Side {
         for part in parts {
             let mut shown = Box::new([false; 256]);
             let empty = edge(part, &mut shown);
+            (b'a'..=b'z').for_each(|byte| shown[usize::from(byte.to_ascii_uppercase())] |= shown[usize::from(byte)]);
             match part.kind() {
                 HirKind::Empty | HirKind::Look(_) => {}
                 HirKind::Repetition(repetition) if single(&repetition.sub) && (empty || count(&shown) > FEW) => {
@@ -133,9 +171,8 @@ pub(in crate::detect) struct Beside {
 
 impl Beside {
     /// Reads a pattern; `keywords` are in lower case.
-    pub(in crate::detect) fn of(hir: &Hir, keywords: &[&[u8]]) -> Self {
-        let mut parts: Vec<&Hir> = Vec::new();
-        flatten(hir, &mut parts);
+    pub(in crate::detect) fn of(pattern: &Folded, keywords: &[&[u8]]) -> Self {
+        let parts = pattern.parts();
         let Some(at) = placed(&parts, keywords) else { return Self::default() };
         let before = Side::of(parts[..at].iter().rev().copied(), last_of);
         // Where the keyword ends: behind the parts that match one of the keywords and nothing else.
@@ -194,7 +231,7 @@ mod tests {
 
     #[test]
     fn keywords_are_placed_in_the_pattern() {
-        let lead = |pattern: &str, words: &[&[u8]]| lead(&parse(pattern), words);
+        let lead = |pattern: &str, words: &[&[u8]]| lead(&Folded::of(&parse(pattern)), words);
         assert_eq!(lead(r"\b(ghp_[A-Za-z0-9]{36})", &[b"ghp_"]), Some(0));
         assert_eq!(lead(r"(?:^|[^A-Z])(EAAA[a-z]{6})", &[b"eaaa"]), Some(1));
         assert_eq!(lead(r"(?i)\b(?:foo|bar)=", &[b"foo", b"bar"]), Some(0));
@@ -207,7 +244,7 @@ mod tests {
     fn the_sides_of_a_keyword_are_known() {
         let allowed = |pattern: &str, word: &str, text: &str| {
             let at = text.find(word).expect("the keyword is there");
-            Beside::of(&parse(pattern), &[word.as_bytes()]).allows(text.as_bytes(), &(at..at + word.len()))
+            Beside::of(&Folded::of(&parse(pattern)), &[word.as_bytes()]).allows(text.as_bytes(), &(at..at + word.len()))
         };
         let url = r"\b[a-z]{2,9}://(?P<user>[^\s:/@]{0,80}):([^\s/@]{1,99})@[a-z]+";
         assert!(allowed(url, "://", "see http://a:b@host"));

@@ -3,7 +3,7 @@
 
 mod beside;
 
-pub(super) use beside::{Beside, lead};
+pub(super) use beside::{Beside, Folded, lead};
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 

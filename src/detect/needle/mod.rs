@@ -1,6 +1,5 @@
 //! Needles: exact values read from stores, searched in every encoding that people paste. A needle finds what no rule can,
 //! with no false positives.
-
 //!
 //! Six letters or digits in a row, an anchor, are looked up in a table for each needle and encoding ([`index`]); what stands
 //! around an anchor that is known is then compared with the value, with all that escaping, quoting, splitting and mark-up may
