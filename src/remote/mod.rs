@@ -29,6 +29,8 @@ mod vault;
 mod vault_audit;
 #[cfg(feature = "vault")]
 mod vault_grants;
+#[cfg(feature = "vault")]
+mod vault_kv1;
 
 #[cfg(feature = "accounts")]
 mod wire;

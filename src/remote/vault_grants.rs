@@ -189,7 +189,7 @@ impl Vault {
 }
 
 /// What is not there is an empty answer; a mount that is not there stays a failure.
-fn absent(result: Result<Value, Failure>) -> Result<Value, Failure> {
+pub(super) fn absent(result: Result<Value, Failure>) -> Result<Value, Failure> {
     match result {
         Err(failure) if failure.status() == Some(404) && !failure.message().contains("route") => Ok(Value::Null),
         other => other,

@@ -106,18 +106,18 @@ impl Backend for Gcp {
 
     fn list(&self) -> Pending<'_, Result<Listing, Failure>> {
         Box::pin(async move {
-            let (mut entries, mut left_out) = (Vec::new(), Vec::new());
+            let mut listing = Listing::default();
             for secret in self.pages(&self.path(&[]), "secrets", "").await? {
                 let Some(name) = last(&secret["name"]) else { continue };
                 match self.newest(name).await {
-                    Ok(Some((version, text))) => entries.push(entry(name, version, text)),
+                    Ok(Some((version, text))) => listing.entries.push(entry(name, version, text)),
                     Ok(None) => {
-                        left_out.push((name.to_owned(), "its newest version cannot be read as text".to_owned()))
+                        listing.left_out.push((name.to_owned(), "its newest version cannot be read as text".to_owned()))
                     }
-                    Err(failure) => left_out.push((name.to_owned(), failure.to_string())),
+                    Err(failure) => listing.failed.push((name.to_owned(), failure.to_string())),
                 }
             }
-            Ok((entries, left_out))
+            Ok(listing)
         })
     }
 

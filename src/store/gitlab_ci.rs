@@ -81,7 +81,7 @@ impl Backend for Variables {
 
     fn list(&self) -> Pending<'_, Result<Listing, Failure>> {
         Box::pin(async move {
-            let (mut entries, mut left_out) = (Vec::new(), Vec::new());
+            let mut listing = Listing::default();
             for page in 1u32.. {
                 let number = page.to_string();
                 let query = [("per_page", "100"), ("page", number.as_str())];
@@ -90,8 +90,9 @@ impl Backend for Variables {
                 let list = found.as_array().ok_or_else(|| self.rest.strange("a list was expected"))?;
                 for variable in list {
                     match entry(variable) {
-                        Some(entry) => entries.push(entry),
-                        None => left_out
+                        Some(entry) => listing.entries.push(entry),
+                        None => listing
+                            .left_out
                             .push((path_of(variable).unwrap_or_default(), "hidden: it cannot be read".to_owned())),
                     }
                 }
@@ -99,7 +100,7 @@ impl Backend for Variables {
                     break;
                 }
             }
-            Ok((entries, left_out))
+            Ok(listing)
         })
     }
 

@@ -144,6 +144,30 @@ pub(super) fn is_masked(value: &str) -> bool {
         || lower.starts_with("hmac-sha256:")
 }
 
+/// Why an entry would not survive being written back as a whole: a masked text in it would replace the real one, and a
+/// number that is too long for us would be rounded.
+#[cfg(feature = "issuers")]
+pub(super) fn unfit_to_write_back(entry: &Map<String, Value>) -> Option<String> {
+    let masked = leaves(entry).into_iter().find(|leaf| is_masked(&leaf.value));
+    if let Some(leaf) = masked {
+        return Some(format!("the field {} beside it is masked, writing it back would wipe it", leaf.field));
+    }
+    let rounded = |value: &Value| value.as_f64().is_some_and(|number| value.is_f64() && number.abs() >= 9e15);
+    entry
+        .iter()
+        .find(|(_, value)| any(value, &rounded))
+        .map(|(name, _)| format!("the number {name} beside it is too long to be kept exactly"))
+}
+
+#[cfg(feature = "issuers")]
+fn any(value: &Value, test: &dyn Fn(&Value) -> bool) -> bool {
+    match value {
+        Value::Array(all) => all.iter().any(|one| any(one, test)),
+        Value::Object(all) => all.values().any(|one| any(one, test)),
+        one => test(one),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +200,17 @@ mod tests {
         let of = |name: &str| found.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         assert_eq!((of("user"), of("host"), of("port")), (Some("shop"), Some("db"), Some("5432")));
         assert_eq!(of("url"), Some("postgres://db.example:5432/shop"));
+    }
+
+    #[cfg(feature = "issuers")]
+    #[test]
+    fn an_entry_with_a_masked_or_a_rounded_neighbour_is_not_written_back() {
+        let why = |value: Value| unfit_to_write_back(&entry(value));
+        assert_eq!(why(json!({ "password": "a", "ratio": 0.1, "big": 9007199254740992u64 })), None);
+        assert!(why(json!({ "password": "a", "pin": "****" })).is_some_and(|why| why.contains("pin")));
+        let long: Value =
+            serde_json::from_str("{\"password\":\"a\",\"in\":[123456789012345678901234567890]}").expect("a number");
+        assert!(why(long).is_some_and(|why| why.contains("too long")));
     }
 
     #[test]

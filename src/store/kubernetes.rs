@@ -73,7 +73,7 @@ impl Backend for Kubernetes {
 
     fn list(&self) -> Pending<'_, Result<Listing, Failure>> {
         Box::pin(async move {
-            let (mut entries, mut left_out) = (Vec::new(), Vec::new());
+            let mut listing = Listing::default();
             for namespace in &self.namespaces {
                 let mut next = String::new();
                 loop {
@@ -86,14 +86,16 @@ impl Backend for Kubernetes {
                         let name = secret["metadata"]["name"].as_str().unwrap_or_default();
                         let kind = secret["type"].as_str().unwrap_or("Opaque");
                         if FOREIGN.contains(&kind) {
-                            left_out.push((format!("{namespace}/{name}"), format!("written by the cluster: {kind}")));
+                            listing
+                                .left_out
+                                .push((format!("{namespace}/{name}"), format!("written by the cluster: {kind}")));
                             continue;
                         }
                         match entry(namespace, secret) {
-                            Some(entry) => entries.push(entry),
-                            None => {
-                                left_out.push((format!("{namespace}/{name}"), "not readable as a Secret".to_owned()))
-                            }
+                            Some(entry) => listing.entries.push(entry),
+                            None => listing
+                                .left_out
+                                .push((format!("{namespace}/{name}"), "not readable as a Secret".to_owned())),
                         }
                     }
                     next = page["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
@@ -102,7 +104,7 @@ impl Backend for Kubernetes {
                     }
                 }
             }
-            Ok((entries, left_out))
+            Ok(listing)
         })
     }
 

@@ -27,6 +27,8 @@ mod shelf;
 #[cfg(feature = "vault")]
 mod vault_kv;
 #[cfg(feature = "vault")]
+mod vault_kv1;
+#[cfg(feature = "vault")]
 mod vault_reads;
 
 #[cfg(feature = "aws")]
@@ -44,6 +46,8 @@ pub use rest::Rest;
 pub use shelf::Shelf;
 #[cfg(feature = "vault")]
 pub use vault_kv::VaultKv;
+#[cfg(feature = "vault")]
+pub use vault_kv1::vault_kv1;
 
 use std::ops::ControlFlow;
 

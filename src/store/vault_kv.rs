@@ -168,6 +168,12 @@ impl VaultKv {
         coverage: &mut Coverage,
         visit: &mut (dyn FnMut(Held) -> ControlFlow<()> + Send),
     ) -> Result<()> {
+        // A mount of version 1 answers calls of version 2 with "nothing here", which must not be taken for an empty store.
+        if self.vault.kv_mount_version(&self.mount).await.ok().flatten() == Some(1) {
+            return Err(Error::config(format!("the store {}: {} is KV version 1", self.name, self.mount))
+                .still("Nothing was changed.")
+                .next("Write type = \"vault-kv1\" for this store in offkey.toml."));
+        }
         let roots = if self.folders.is_empty() { vec![String::new()] } else { self.folders.clone() };
         let mut todo: Vec<String> = Vec::new();
         for root in roots {
@@ -488,9 +494,8 @@ impl KvAction<'_> {
         let written = match store.vault.kv_patch(&store.mount, place.path, cas, &patch).await {
             // Without the right to patch the whole entry is written back, under the same check.
             Err(failure) if matches!(failure.status(), Some(403 | 405)) => {
-                if let Some(bad) = fields::leaves(&entry).iter().find(|leaf| is_masked(&leaf.value)) {
-                    let why = format!("the field {} beside it is masked: writing it back would wipe it", bad.field);
-                    return Err(ActionError::Refused(why));
+                if let Some(why) = fields::unfit_to_write_back(&entry) {
+                    return Err(ActionError::Refused(format!("{} cannot be written back: {why}", place.path)));
                 }
                 if !fields::set(&mut entry, place.field, new) {
                     return Err(ActionError::Conflict(format!("{} is gone", self.at)));

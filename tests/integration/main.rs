@@ -32,6 +32,8 @@ mod openbao_access;
 mod openbao_grants;
 #[cfg(feature = "vault")]
 mod openbao_kv;
+#[cfg(feature = "vault")]
+mod openbao_kv1;
 mod policy;
 #[cfg(feature = "postgres")]
 mod postgres;

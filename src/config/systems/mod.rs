@@ -92,6 +92,7 @@ tables! {
     StoreEntry opens dyn Store;
     Files(files::Files),
     VaultKv(vault::Kv) needs "vault",
+    VaultKv1(vault::Kv1) needs "vault",
     Kubernetes(shelves::Kubernetes) needs "issuers",
     GcpSecrets(shelves::Gcp) needs "issuers",
     GitlabCi(shelves::GitLab) needs "issuers",

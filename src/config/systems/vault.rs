@@ -11,7 +11,12 @@ use crate::error::{Error, Result};
 use crate::provider::{Provider, VaultAccess};
 use crate::remote::{Vault, VaultSettings};
 use crate::secret::Fingerprinter;
-use crate::store::{Store, VaultKv};
+use crate::store::{Store, VaultKv, vault_kv1};
+
+/// Entries of KV version 1: the same keys.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(in crate::config) struct Kv1(Kv);
 
 /// Entries of KV version 2.
 #[derive(Debug, Deserialize)]
@@ -68,6 +73,40 @@ fn default_audit_device() -> String {
     "file".to_owned()
 }
 
+impl Kv {
+    fn client(&self, folder: &Path) -> Result<Arc<Vault>> {
+        let whose = format!("store {}", self.name);
+        let settings = VaultSettings {
+            address: self.address.clone(),
+            token: self.token.read(folder, &whose)?,
+            namespace: self.namespace.clone(),
+            authority: self.authority.as_ref().map(|path| folder.join(path)),
+            deadline: Duration::from_secs(self.deadline_seconds),
+        };
+        client(&whose, settings)
+    }
+}
+
+impl Table<dyn Store> for Kv1 {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn own(&self) -> Option<&SecretSource> {
+        Some(&self.0.token)
+    }
+
+    fn open(&self, folder: &Path, fingerprinter: &Fingerprinter) -> Result<Box<dyn Store>> {
+        let Kv { name, mount, folders, pending, .. } = &self.0;
+        if !self.0.audit.is_empty() {
+            return Err(Error::config(format!("store {name}: the audit log does not tell versions of KV version 1"))
+                .next("Take `audit` out here, and give it to the provider of type \"vault\"."));
+        }
+        let vault = self.0.client(folder)?;
+        Ok(Box::new(vault_kv1(name, vault, mount, folders.clone(), pending, fingerprinter.clone())))
+    }
+}
+
 impl Table<dyn Store> for Kv {
     fn name(&self) -> &str {
         &self.name
@@ -78,17 +117,7 @@ impl Table<dyn Store> for Kv {
     }
 
     fn open(&self, folder: &Path, fingerprinter: &Fingerprinter) -> Result<Box<dyn Store>> {
-        let whose = format!("store {}", self.name);
-        let vault = client(
-            &whose,
-            VaultSettings {
-                address: self.address.clone(),
-                token: self.token.read(folder, &whose)?,
-                namespace: self.namespace.clone(),
-                authority: self.authority.as_ref().map(|path| folder.join(path)),
-                deadline: Duration::from_secs(self.deadline_seconds),
-            },
-        )?;
+        let vault = self.client(folder)?;
         let folders = self.folders.clone();
         let store = VaultKv::new(&self.name, vault, &self.mount, folders, &self.pending, fingerprinter.clone());
         Ok(Box::new(store.with_audit(logs(&self.audit, folder), &self.audit_device)))

@@ -39,6 +39,7 @@ impl ShelfAction<'_> {
             if self.store.fence(&value) != fence {
                 return Err(ActionError::Conflict(format!("{} was changed by somebody else", self.at)));
             }
+            self.store.can_be_written(&entry)?;
             fields::set(&mut entry.fields, field, new);
             if self.store.backend.put(&entry, field).await.map_err(changing)? {
                 return Ok(Receipt::of("written over version", entry.version));

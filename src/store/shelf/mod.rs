@@ -38,8 +38,16 @@ pub(super) struct Entry {
     pub(super) fields: Map<String, Value>,
 }
 
-/// Entries, and what was left out and why.
-pub(super) type Listing = (Vec<Entry>, Vec<(String, String)>);
+/// What a walk of the store brought.
+#[derive(Default)]
+pub(super) struct Listing {
+    /// Entries that were read.
+    pub(super) entries: Vec<Entry>,
+    /// What holds nothing for us, and why.
+    pub(super) left_out: Vec<(String, String)>,
+    /// What could not be read, and why: the inventory is partial.
+    pub(super) failed: Vec<(String, String)>,
+}
 
 /// What a kind of store does.
 pub(super) trait Backend: Send + Sync {
@@ -49,7 +57,7 @@ pub(super) trait Backend: Send + Sync {
     /// Name of its actions and of its coverage.
     fn kind(&self) -> &'static str;
 
-    /// Every entry that may be read; what was left out and why.
+    /// Every entry that may be read, and what was not.
     fn list(&self) -> Pending<'_, Result<Listing, Failure>>;
 
     /// One entry; `None` when there is none.
@@ -66,6 +74,17 @@ pub(super) trait Backend: Send + Sync {
 
     /// Removes such an entry; one that is not there is a success.
     fn remove<'a>(&'a self, name: &'a str) -> Pending<'a, Result<(), Failure>>;
+
+    /// Whether [`Backend::put`] writes the whole entry back, other fields included.
+    fn writes_siblings(&self) -> bool {
+        false
+    }
+
+    /// The first right that a rotation of `path` needs and that we lack, for stores that can be asked; a value would wait
+    /// in `pending`.
+    fn lacks<'a>(&'a self, _path: &'a str, _pending: &'a str) -> Pending<'a, Result<Option<String>, Failure>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Older versions that could still be read.
     fn old_versions<'a>(&'a self, _path: &'a str) -> Pending<'a, Result<Vec<String>, Failure>> {
@@ -127,6 +146,14 @@ impl Shelf {
         Ok(value.map(|value| (entry, value)))
     }
 
+    /// Refuses entries that would not survive being written back whole.
+    fn can_be_written(&self, entry: &Entry) -> Result<(), ActionError> {
+        match fields::unfit_to_write_back(&entry.fields).filter(|_| self.backend.writes_siblings()) {
+            None => Ok(()),
+            Some(why) => Err(ActionError::Refused(format!("{} cannot be written back: {why}", entry.path))),
+        }
+    }
+
     async fn waiting(&self, at: &Target) -> Result<Option<Waiting>, ActionError> {
         let Some(content) = self.backend.waiting(&self.pending(at)).await.map_err(looking)? else { return Ok(None) };
         let strange = || ActionError::Stuck(format!("{} holds something else than a waiting value", self.pending(at)));
@@ -170,14 +197,15 @@ impl Store for Shelf {
     ) -> Pending<'a, Result<Coverage>> {
         Box::pin(async move {
             let mut coverage = Coverage::new(format!("store {}", self.name), self.backend.kind());
-            let (entries, left_out) = self.backend.list().await.map_err(|failure| {
+            let listing = self.backend.list().await.map_err(|failure| {
                 Error::remote(format!("the store {} cannot be listed", self.name))
                     .because(failure)
                     .still("Nothing was changed.")
                     .next("Check address and credentials of this store in offkey.toml.")
             })?;
-            left_out.into_iter().for_each(|(what, why)| coverage.skip(what, why));
-            for entry in entries.iter().filter(|entry| !is_pending(&entry.path)) {
+            listing.left_out.into_iter().for_each(|(what, why)| coverage.skip(what, why));
+            listing.failed.into_iter().for_each(|(what, why)| coverage.fail(what, why));
+            for entry in listing.entries.iter().filter(|entry| !is_pending(&entry.path)) {
                 coverage.documents += 1;
                 let all = fields::leaves(&entry.fields);
                 for leaf in &all {
@@ -233,6 +261,10 @@ impl Store for Shelf {
 
     fn preflight<'a>(&'a self, at: &'a Target) -> Pending<'a, Result<(), ActionError>> {
         Box::pin(async move {
+            let (path, _) = self.place(at)?;
+            if let Some(lacking) = self.backend.lacks(path, &self.pending(at)).await.map_err(looking)? {
+                return Err(ActionError::Refused(format!("the token of {} lacks {lacking}", self.name)));
+            }
             // Reading the place where a value would wait shows more rights than reading the entry alone.
             self.waiting(at).await?;
             match self.current(at).await? {
@@ -240,7 +272,7 @@ impl Store for Shelf {
                 Some((_, value)) if is_masked(&value) => {
                     Err(ActionError::Refused(format!("{at} is empty or masked: it is not written back")))
                 }
-                Some(_) => Ok(()),
+                Some((entry, _)) => self.can_be_written(&entry),
             }
         })
     }
