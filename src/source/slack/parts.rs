@@ -108,7 +108,7 @@ pub(super) fn by_content(head: &[u8]) -> Part {
     let text: String =
         String::from_utf8_lossy(head).chars().filter(|c| !c.is_whitespace() && *c != '\u{feff}').collect();
     let message = text.contains("\"type\":\"message\"") && stamped(&text);
-    if text.starts_with("{\"t\":") && text[..text.len().min(60)].contains("\"ts\":1") {
+    if text.starts_with("{\"t\":") && text[..text.floor_char_boundary(60)].contains("\"ts\":1") {
         Part::Chunks
     } else if text.starts_with("{\"channel_id\":\"") && text.contains("\"messages\":[") {
         Part::Dump

@@ -146,3 +146,9 @@ fn a_folder_of_something_else_is_not_taken() {
     std::fs::write(dir.path().join("users.json"), "[]").expect("written");
     assert!(recognise(dir.path(), &OpenOptions::default()).expect("readable").is_none());
 }
+
+#[test]
+fn letters_of_many_bytes_at_the_edge_of_a_look_are_no_panic() {
+    let line = format!("{{\"t\":0,\"ts\":1700000000,\"id\":\"C1\",\"m\":[{{\"type\":\"message\",\"us{}\"", '\u{fffd}');
+    assert_eq!((line.find('\u{fffd}'), parts::by_content(line.as_bytes())), (Some(59), Part::Chunks));
+}

@@ -1,9 +1,10 @@
 //! Places that hold text: many repositories, Slack in every shape, archives, streams, hostile input.
 
 mod clones;
+mod fuzz;
 mod hostile;
 mod lazy;
-mod mutation;
+mod seeds;
 mod slack;
 
 use super::formats::{Seen, file, folder, read, read_as, token};

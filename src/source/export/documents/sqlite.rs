@@ -71,7 +71,7 @@ fn tables(bytes: &[u8], out: &mut Out<'_>) -> Result<(), String> {
 
 fn rows(database: &Connection, table: &str, draft: &Draft, out: &mut Out<'_>) -> Result<(), rusqlite::Error> {
     let mut query = database.prepare(&format!("SELECT * FROM \"{}\"", table.replace('"', "\"\"")))?;
-    let columns: Vec<String> = query.column_names().map(str::to_owned).collect();
+    let columns = columns(database, table, query.column_count())?;
     let mut rows = query.query([])?;
     let mut number = 0u64;
     while let Some(row) = rows.next()? {
@@ -101,6 +101,18 @@ fn rows(database: &Connection, table: &str, draft: &Draft, out: &mut Out<'_>) ->
         out.rest(draft, &Rec::new(&value, &pointer));
     }
     Ok(())
+}
+
+/// Names of the columns of `SELECT *`. In a damaged database they need not be text, for which rusqlite has no answer but a panic.
+fn columns(database: &Connection, table: &str, count: usize) -> Result<Vec<String>, rusqlite::Error> {
+    let mut query = database.prepare("SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1")?;
+    let name = |row: &rusqlite::Row<'_>| {
+        Ok(row.get_ref(0)?.as_bytes().map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default())
+    };
+    let mut names = query.query_map([table], name)?.collect::<Result<Vec<String>, _>>()?;
+    names.truncate(count);
+    names.extend((names.len()..count).map(|at| format!("column {}", at + 1)));
+    Ok(names)
 }
 
 /// Text in pages that are free and in the gaps of the others.
