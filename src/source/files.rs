@@ -2,6 +2,7 @@
 //! `.gitignore` excludes, binary content, symbolic links, git's own folder, anything that cannot be read.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -23,12 +24,27 @@ pub struct Files {
     root: PathBuf,
     ignored: bool,
     max_file_size: Option<u64>,
+    /// Files that are sources of their own.
+    without: HashSet<PathBuf>,
 }
 
 impl Files {
     /// The files under a folder, or one file.
     pub fn new(root: &Path, options: &OpenOptions) -> Self {
-        Self { root: root.to_path_buf(), ignored: options.ignored, max_file_size: options.max_file_size }
+        Self {
+            root: root.to_path_buf(),
+            ignored: options.ignored,
+            max_file_size: options.max_file_size,
+            without: HashSet::new(),
+        }
+    }
+}
+
+impl Files {
+    /// Leaves out files that are read as sources of their own.
+    pub(super) fn without(mut self, paths: Vec<PathBuf>) -> Self {
+        self.without = paths.into_iter().collect();
+        self
     }
 }
 
@@ -167,6 +183,8 @@ impl<'a> Walk<'a> {
             } else if kind.is_dir() {
                 let rules = rules.clone();
                 scope.spawn(move |scope| self.folder(scope, path, rules));
+            } else if kind.is_file() && self.files.without.contains(&path) {
+                // Read beside this source, and named there.
             } else if kind.is_file() {
                 batch.push(path);
                 if batch.len() == BATCH {

@@ -9,6 +9,7 @@ mod bundle;
 mod clones;
 mod content;
 mod coverage;
+mod dropped;
 mod encoded;
 mod export;
 pub mod files;

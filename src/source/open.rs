@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::files::Files;
 use super::git::{self, GitHistory};
 use super::slack;
-use super::{Seen, Source, clones, export};
+use super::{Seen, Source, clones, dropped, export};
 use crate::error::{Error, Result};
 
 /// How a path is opened.
@@ -108,5 +108,10 @@ fn repository(path: &Path, options: &OpenOptions) -> Result<Option<Vec<Box<dyn S
 }
 
 fn tree(path: &Path, options: &OpenOptions) -> Result<Option<Vec<Box<dyn Source>>>> {
-    Ok(Some(vec![Box::new(Files::new(path, options))]))
+    if options.take_for.is_some() || !path.is_dir() {
+        return Ok(Some(vec![Box::new(Files::new(path, options))]));
+    }
+    let (paths, exports): (Vec<_>, Vec<_>) = dropped::below(path, options)?.into_iter().unzip();
+    let files: Box<dyn Source> = Box::new(Files::new(path, options).without(paths));
+    Ok(Some(std::iter::once(files).chain(exports.into_iter().flatten()).collect()))
 }

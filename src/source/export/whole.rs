@@ -49,6 +49,28 @@ pub(in super::super) fn recognise(path: &Path, options: &OpenOptions) -> Result<
     Ok(mine.then(|| vec![Box::new(export) as Box<dyn Source>]))
 }
 
+/// Takes an archive with a file of a format that keeps its people in other files.
+///
+/// # Errors
+/// When the archive is damaged so that it has no list of members.
+pub(in super::super) fn recognise_whole(path: &Path) -> Result<Option<Vec<Box<dyn Source>>>> {
+    let Some(bundle) = Bundle::any(path, &mut Coverage::default())? else { return Ok(None) };
+    let export = Export { path: path.to_owned(), forced: None, map: None };
+    let names = bundle.names();
+    let mut plausible = names.iter().filter(|name| formats::plausible(Path::new(name))).take(LOOKS.0);
+    let mine = !matches!(bundle, Bundle::Single(..))
+        && plausible.any(|name| export.format(&bundle, name).is_some_and(|format| formats::MANY.contains(&format.id)));
+    Ok(mine.then(|| vec![Box::new(export) as Box<dyn Source>]))
+}
+
+/// Whether a member of an archive is of such a format, by its name and first bytes.
+pub(in super::super) fn is_part(name: &str, head: &[u8]) -> bool {
+    let marker = matches!(name, "GITLAB_VERSION" | "GITLAB_REVISION");
+    marker
+        || formats::plausible(Path::new(name))
+            && claimed(name, head).is_some_and(|format| formats::MANY.contains(&format.id))
+}
+
 /// Whether a folder holds a file of a format of many files.
 fn folder(path: &Path) -> bool {
     let mut waiting = VecDeque::from([path.to_owned()]);

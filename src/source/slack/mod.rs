@@ -56,6 +56,11 @@ pub(super) fn recognise(path: &Path, options: &OpenOptions) -> Result<Option<Vec
     Ok(mine.then(|| vec![Box::new(SlackExport { path: path.to_owned() }) as Box<dyn Source>]))
 }
 
+/// Whether a name in an archive is one that only Slack's exports have.
+pub(super) fn is_part(name: &str) -> bool {
+    parts::is_index(name)
+}
+
 impl SlackExport {
     fn open(&self, coverage: &mut Coverage) -> Result<Bundle> {
         let gone = || crate::error::Error::user(format!("{} is no Slack export any more", self.path.display()));

@@ -161,3 +161,48 @@ fn attachments_belong_to_who_posted_them() {
     let piece = seen.one(&token("upload"));
     assert_eq!((piece.by(), piece.item().container.name.as_str()), (BOB, "#ops"));
 }
+
+#[test]
+fn an_export_packed_in_a_folder_is_read_as_a_whole() {
+    let day = json!([message("1700000000.000100", &token("packed"))]).to_string();
+    let list = json!([{"id": "C1", "name": "ops", "members": ["U0BOB"]}]).to_string();
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let users = users().to_string();
+    for (name, text) in [("users.json", &users), ("channels.json", &list), ("ops/2023-11-14.json", &day)] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).expect("started");
+        zip.write_all(text.as_bytes()).expect("written");
+    }
+    let zip = zip.finish().expect("finished").into_inner();
+    // GitLab packs its exports as a tar.
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    let issue = json!({"iid": 1, "title": "x", "description": token("issue"), "author_id": 7, "notes": []}).to_string();
+    let member = json!({"user_id": 7, "user": {"id": 7, "username": "bob", "email": BOB}}).to_string();
+    for (name, text) in [
+        ("GITLAB_VERSION", "17.0.0"),
+        ("tree/project/issues.ndjson", &issue),
+        ("tree/project/project_members.ndjson", &member),
+    ] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        tar.append_data(&mut header, format!("./{name}"), text.as_bytes()).expect("appended");
+    }
+    let tar = tar.into_inner().expect("finished").finish().expect("finished");
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(dir.path().join("in")).expect("made");
+    for (name, content) in
+        [("in/acme.zip", zip.as_slice()), ("project.tar.gz", &tar), ("a.txt", token("plain").as_bytes())]
+    {
+        std::fs::write(dir.path().join(name), content).expect("written");
+    }
+    let seen = read(dir.path());
+    let formats: Vec<&str> = seen.coverage.iter().map(|one| one.format.as_str()).collect();
+    assert_eq!(formats, ["files", "slack-export", "gitlab"]);
+    let piece = seen.one(&token("packed"));
+    assert_eq!((piece.by(), piece.item().container.name.as_str()), (BOB, "#ops"));
+    assert!(piece.place.contains("in/acme.zip/ops/2023-11-14.json"), "{}", piece.place);
+    assert_eq!(seen.one(&token("issue")).by(), BOB);
+    seen.one(&token("plain"));
+    let sources = offkey::source::open(dir.path(), &offkey::source::OpenOptions::default()).expect("readable");
+    let known: usize = sources.iter().map(|source| source.roster().expect("readable").len()).sum();
+    assert_eq!(known, 2, "both exports know who bob is");
+}
