@@ -136,11 +136,20 @@ async fn look(treatment: &Treatment, execution: &Execution, systems: &Systems, t
 /// Open until the issuer rejects the value: somebody may have ended it by hand since the sweep.
 async fn until_seen_dead(treatment: &Treatment, systems: &Systems, item: &mut Confirmation, todo: String) {
     item.old = ask_again(treatment, systems).await;
-    if matches!(item.old, Some(Liveness::Dead(_))) {
+    if matches!(item.old, Some(Liveness::Dead(_))) || has_ended(treatment, systems).await {
         (item.closed, item.evidence) = (true, Evidence::Observed);
     } else {
         item.todo = Some(todo);
     }
+}
+
+/// Whether the issuer says that a thing without a value has ended: its end is looked for, never brought about.
+async fn has_ended(treatment: &Treatment, systems: &Systems) -> bool {
+    let (None, Some(account)) = (treatment.credential, treatment.account.as_ref()) else { return false };
+    let Some(provider) = systems.provider(&account.system) else { return false };
+    let Some(end) = provider.action(account, ProviderStep::Revoke) else { return false };
+    let cx = Context { op: treatment.op, values: systems, deadline: DEADLINE };
+    matches!(end.observe(&cx).await, Ok(Observed::Done(_)))
 }
 
 /// What the issuer says now of a value that nothing was done about; `None` when value or issuer cannot be had.

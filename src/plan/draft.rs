@@ -176,6 +176,9 @@ const FREEZE: &str = "freeze";
 /// Fact by which a provider says that offkey itself works with this thing.
 const OWN: &str = "self";
 
+/// Fact by which a provider says what a person has to do about a thing that it cannot or must not end itself.
+const BY_HAND: &str = "by hand";
+
 fn of_owned(inputs: &Inputs<'_>, owned: &Owned) -> Treatment {
     let freeze = owned.facts.contains_key(FREEZE);
     let mut treatment = Treatment {
@@ -200,6 +203,8 @@ fn of_owned(inputs: &Inputs<'_>, owned: &Owned) -> Treatment {
     } else if owned.facts.contains_key(OWN) {
         let todo = format!("offkey itself works with {}: give it a credential of its own, then sweep again", owned.at);
         treatment.disposition = Disposition::Open { todo };
+    } else if let Some(todo) = owned.facts.get(BY_HAND) {
+        treatment.disposition = Disposition::Open { todo: todo.clone() };
     } else {
         let does = if freeze { ProviderStep::Freeze } else { ProviderStep::Revoke };
         treatment.steps.push(provider(&owned.at, does));

@@ -28,6 +28,8 @@ mod vault;
 #[cfg(feature = "vault")]
 mod vault_audit;
 #[cfg(feature = "vault")]
+mod vault_engines;
+#[cfg(feature = "vault")]
 mod vault_grants;
 #[cfg(feature = "vault")]
 mod vault_kv1;
@@ -58,6 +60,8 @@ pub use redis::{Redis, RedisSession, Resp};
 pub use vault::{Content, EntityFacts, TokenFacts, Vault, VaultSettings, Versions, is_cas_mismatch};
 #[cfg(feature = "vault")]
 pub use vault_audit::{AuditCoverage, AuditRecord, read_audit_logs};
+#[cfg(feature = "vault")]
+pub use vault_engines::TransitKey;
 #[cfg(feature = "vault")]
 pub(crate) use vault_grants::bare_mount;
 #[cfg(feature = "vault")]

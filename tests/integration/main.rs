@@ -31,6 +31,8 @@ mod openbao_access;
 #[cfg(feature = "vault")]
 mod openbao_grants;
 #[cfg(feature = "vault")]
+mod openbao_keys;
+#[cfg(feature = "vault")]
 mod openbao_kv;
 #[cfg(feature = "vault")]
 mod openbao_kv1;

@@ -11,7 +11,7 @@ use crate::lab::{self, Lab, unique};
 use crate::openbao_access::{Person, access, of, owned, person, text, works};
 use crate::steps::{context, drive};
 
-fn end(provider: &VaultAccess, at: &Target) {
+pub(crate) fn end(provider: &VaultAccess, at: &Target) {
     let values = Systems::default();
     wait(provider.preflight(at)).expect("allowed");
     drive(provider.action(at, ProviderStep::Revoke).expect("offered").as_ref(), &context(&values, 1));
@@ -24,7 +24,7 @@ fn entity_of(bao: &lab::Vault, person: &Person) -> String {
 }
 
 /// Gives a person more rights, in force at once.
-fn allow(bao: &lab::Vault, person: &Person, path: &str) {
+pub(crate) fn allow(bao: &lab::Vault, person: &Person, path: &str) {
     let policy = unique("more");
     let rules = format!("path \"{path}\" {{ capabilities = [\"create\", \"read\", \"update\"] }}");
     bao.must("PUT", &format!("sys/policies/acl/{policy}"), Some(&json!({ "policy": rules })));
@@ -32,13 +32,13 @@ fn allow(bao: &lab::Vault, person: &Person, path: &str) {
     bao.must("POST", &entity, Some(&json!({ "policies": [policy] })));
 }
 
-fn as_person(bao: &lab::Vault, person: &Person, method: &str, path: &str, body: &Value) -> Value {
+pub(crate) fn as_person(bao: &lab::Vault, person: &Person, method: &str, path: &str, body: &Value) -> Value {
     let (status, answer) = bao.call_as(&person.token, method, path, Some(body).filter(|body| !body.is_null()));
     assert_eq!(status, 200, "{path}: {answer}");
     answer
 }
 
-fn only<'o>(found: &'o [Owned], kind: &str) -> &'o Owned {
+pub(crate) fn only<'o>(found: &'o [Owned], kind: &str) -> &'o Owned {
     match of(found, kind)[..] {
         [one] => one,
         _ => panic!("one {kind} was expected: {found:?}"),

@@ -57,6 +57,11 @@ pub(in crate::config) struct Access {
     audit: Vec<PathBuf>,
     #[serde(default = "default_audit_device")]
     audit_device: String,
+    /// Folders of KV version 2 with all ciphertexts of transit keys (`secret/orders`).
+    rewrap: Option<Vec<String>>,
+    /// Connections of the database engine whose databases have another administrator (`database/shop`).
+    #[serde(default)]
+    rotate_root: Vec<String>,
     #[serde(default = "default_deadline")]
     deadline_seconds: u64,
 }
@@ -145,7 +150,8 @@ impl Table<dyn Provider> for Access {
                 deadline: Duration::from_secs(self.deadline_seconds),
             },
         )?;
-        Ok(Box::new(VaultAccess::new(&self.name, vault, logs(&self.audit, folder), &self.audit_device)))
+        let access = VaultAccess::new(&self.name, vault, logs(&self.audit, folder), &self.audit_device);
+        Ok(Box::new(access.with_rewrap(self.rewrap.clone()).with_rotate_root(self.rotate_root.clone())))
     }
 }
 

@@ -51,7 +51,7 @@ impl Work for AccessAction<'_> {
                 None => (true, Receipt::of("entity", "does not exist")),
                 Some(entity) => (entity.disabled, Receipt::of("entity", "disabled").and("name", entity.name)),
             },
-            (Thing::Grant(grant), _) => match grant.ended(vault).await.map_err(looking)? {
+            (Thing::Grant(grant), _) => match grant.ended(self.access).await.map_err(looking)? {
                 Some(proof) => (true, Receipt::of(grant.kind(), proof)),
                 None => (false, Receipt::default()),
             },
@@ -87,7 +87,7 @@ impl Work for AccessAction<'_> {
                 vault.set_disabled(id, true).await.map_err(changing)?;
                 Ok(Receipt::of("entity", "disabled"))
             }
-            (Thing::Grant(grant), ProviderStep::Revoke) => grant.end(vault).await,
+            (Thing::Grant(grant), ProviderStep::Revoke) => grant.end(self.access).await,
             _ => Err(ActionError::Refused("not offered".to_owned())),
         }
     }

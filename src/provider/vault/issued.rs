@@ -26,6 +26,12 @@ enum Issued {
     Certificate,
     SshCertificate,
     StaticPassword,
+    /// Export or backup of a transit key.
+    TransitKey,
+    /// Plaintext of a data key.
+    DataKey,
+    /// The leaver wrote the password of a connection.
+    DatabaseRoot,
 }
 
 impl Issue {
@@ -40,11 +46,14 @@ impl Issue {
             ("pki", "issue" | "sign" | "sign-verbatim" | "issuer") => Issued::Certificate,
             ("ssh", "sign" | "issue") => Issued::SshCertificate,
             ("database", "static-creds") => Issued::StaticPassword,
+            ("database", "config") => Issued::DatabaseRoot,
+            ("transit", "export" | "backup") => Issued::TransitKey,
+            ("transit", "datakey") if within.starts_with("datakey/plaintext/") => Issued::DataKey,
             _ => return None,
         };
         // Lists of secret ids have the same path.
         let wrote = matches!(record.operation.as_str(), "create" | "update");
-        let read = what == Issued::StaticPassword && record.operation == "read";
+        let read = matches!(what, Issued::StaticPassword | Issued::TransitKey) && record.operation == "read";
         (wrote || read).then(|| Self {
             time: record.time.clone(),
             mount: bare_mount(&record.mount),
@@ -52,6 +61,16 @@ impl Issue {
             hashes: record.hashes.clone(),
             what,
         })
+    }
+
+    /// What it was made of: the role, the key, the connection.
+    fn name(&self) -> Option<&str> {
+        let mut parts = self.path.strip_prefix(self.mount.as_str())?.trim_matches('/').split('/').skip(1);
+        match self.what {
+            // The kind of key stands before the name, the version may stand behind it.
+            Issued::TransitKey if !self.path[self.mount.len()..].starts_with("/backup/") => parts.nth(1),
+            _ => parts.next(),
+        }
     }
 }
 
@@ -73,13 +92,18 @@ impl Search<'_> {
                 self.coverage.fail(format!("{mount}/certs"), failure.to_string());
             }
         }
-        for issue in trail.of(Issued::SshCertificate) {
+        for issue in trail.of(Issued::DataKey) {
             let why = format!(
-                "signed for them on {}; the server cannot revoke it: it is good until it expires, unless the hosts are told",
+                "they were given a data key on {}: what was encrypted with it has to be encrypted again, and no server knows where that is",
                 issue.time
             );
             self.coverage.fail(&issue.path, why);
         }
+        self.latest(trail, Issued::SshCertificate, "ssh-certificate", "SSH certificate", made).await;
+        let exported = |time: &str| format!("the audit log shows that they exported it on {time}");
+        self.latest(trail, Issued::TransitKey, "transit-key", "Transit key", exported).await;
+        let set = |time: &str| format!("the audit log shows that they set its password on {time}");
+        self.latest(trail, Issued::DatabaseRoot, "database-root", "Password of a database connection", set).await;
         self.static_roles(trail).await;
     }
 
@@ -172,16 +196,21 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// The last reading of each static role counts: a rotation after it ends what they know.
     async fn static_roles(&mut self, trail: &Trail) {
+        let read = |time: &str| format!("the audit log shows that they read its password on {time}");
+        self.latest(trail, Issued::StaticPassword, "static-role", "Password of an OpenBao static role", read).await;
+    }
+
+    /// Of the calls that gave the same thing the last one counts: what is changed after it ends what they know.
+    async fn latest(&mut self, trail: &Trail, what: Issued, kind: &str, label: &str, reason: impl Fn(&str) -> String) {
         let mut last: BTreeMap<String, &str> = BTreeMap::new();
-        for issue in trail.of(Issued::StaticPassword) {
-            let role = issue.path.rsplit('/').next().unwrap_or("");
-            last.insert(format!("{}/{role}", issue.mount), &issue.time);
+        for issue in trail.of(what) {
+            if let Some(name) = issue.name() {
+                last.insert(format!("{}/{name}", issue.mount), &issue.time);
+            }
         }
-        for (role, time) in last {
-            let reason = format!("the audit log shows that they read its password on {time}");
-            self.grant("Password of an OpenBao static role", format!("static-role:{role}@{time}"), reason).await;
+        for (name, time) in last {
+            self.grant(label, format!("{kind}:{name}@{time}"), reason(time)).await;
         }
     }
 
@@ -198,7 +227,7 @@ impl Search<'_> {
         let Some(grant) = Grant::of(&locator) else {
             return self.coverage.fail(locator, "its name cannot be told apart from its place");
         };
-        let liveness = match grant.liveness(&self.access.vault).await {
+        let liveness = match grant.liveness(self.access).await {
             Ok(liveness) => liveness,
             Err(failure) => {
                 self.coverage.fail(&locator, failure.to_string());
@@ -206,7 +235,7 @@ impl Search<'_> {
             }
         };
         let (kind, id) = locator.split_once(':').unwrap_or(("", &locator));
-        let facts = BTreeMap::new();
+        let facts = grant.by_hand(self.access).map(|todo| ("by hand".to_owned(), todo)).into_iter().collect();
         self.owned.push(Owned { at: self.access.target(kind, id), label: label.to_owned(), reason, facts, liveness });
     }
 }

@@ -5,12 +5,14 @@
 //! have no accessor and end with their time to live; the coverage says so.
 //!
 //! Locators: `accessor:…` (a token), `lease:…`, `entity:…`, and those of `Grant`: log-in accounts, memberships,
-//! secret ids, certificates, passwords of static database roles.
+//! secret ids, certificates, passwords of static database roles, exported transit keys, the password of a database connection,
+//! SSH certificates.
 
 mod action;
 mod grant;
 mod issued;
 mod owned;
+mod transit;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub struct VaultAccess {
     vault: Arc<Vault>,
     audit: Vec<PathBuf>,
     device: String,
+    rewrap: Option<Vec<String>>,
+    rotate_root: Vec<String>,
 }
 
 /// What a locator names.
@@ -47,7 +51,23 @@ impl VaultAccess {
     /// The provider `name`. `audit` are logs of the audit device `device`, oldest first; without them orphan tokens and
     /// leases are not found, and the coverage says so.
     pub fn new(name: impl Into<String>, vault: Arc<Vault>, audit: Vec<PathBuf>, device: impl Into<String>) -> Self {
-        Self { name: name.into(), vault, audit, device: device.into() }
+        Self { name: name.into(), vault, audit, device: device.into(), rewrap: None, rotate_root: Vec::new() }
+    }
+
+    /// Says in which folders of KV version 2 all ciphertexts of transit keys lie. Without that an exported key is left to a
+    /// person: the ciphertexts that nobody wraps again would be lost.
+    #[must_use]
+    pub fn with_rewrap(mut self, folders: Option<Vec<String>>) -> Self {
+        self.rewrap = folders;
+        self
+    }
+
+    /// Says which connections of the database engine (`database/shop`) have another administrator at their database, so that
+    /// nobody is locked out when the engine sets a password that it alone knows.
+    #[must_use]
+    pub fn with_rotate_root(mut self, connections: Vec<String>) -> Self {
+        self.rotate_root = connections.iter().map(|one| one.trim_matches('/').to_owned()).collect();
+        self
     }
 
     fn thing<'a>(at: &'a Target) -> Result<Thing<'a>, ActionError> {
@@ -155,17 +175,28 @@ impl Provider for VaultAccess {
                     self.name
                 )));
             }
-            let (path, right) = match thing {
-                Thing::Token(_) => ("auth/token/revoke-accessor".to_owned(), "update"),
-                Thing::Lease(_) => ("sys/leases/revoke".to_owned(), "update"),
-                Thing::Entity(id) => (format!("identity/entity/id/{id}"), "update"),
-                Thing::Grant(grant) => grant.needs(),
+            let needs = match thing {
+                Thing::Token(_) => vec![("auth/token/revoke-accessor".to_owned(), "update")],
+                Thing::Lease(_) => vec![("sys/leases/revoke".to_owned(), "update")],
+                Thing::Entity(id) => vec![(format!("identity/entity/id/{id}"), "update")],
+                Thing::Grant(grant) => {
+                    if let Some(todo) = grant.by_hand(self) {
+                        return Err(ActionError::Refused(todo));
+                    }
+                    if let (Grant::TransitKey { .. }, Some(folders)) = (grant, &self.rewrap) {
+                        transit::preflight(&self.vault, folders).await?;
+                    }
+                    grant.needs()
+                }
             };
-            let granted = self.vault.capabilities(std::slice::from_ref(&path)).await.map_err(looking)?;
-            if granted.iter().flatten().any(|has| has == "root" || has == right) {
-                return Ok(());
+            let paths: Vec<String> = needs.iter().map(|(path, _)| path.clone()).collect();
+            let granted = self.vault.capabilities(&paths).await.map_err(looking)?;
+            for ((path, right), has) in needs.iter().zip(granted) {
+                if !has.iter().any(|one| one == "root" || one == right) {
+                    return Err(ActionError::Refused(format!("the token of {} lacks {right} on {path}", self.name)));
+                }
             }
-            Err(ActionError::Refused(format!("the token of {} lacks {right} on {path}", self.name)))
+            Ok(())
         })
     }
 }
