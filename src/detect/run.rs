@@ -102,18 +102,24 @@ fn path<'a>(document: &Document<'a>) -> Option<&'a str> {
 impl Collector<'_> {
     fn take(&self, document: &Document<'_>, mut found: Vec<Match>) {
         let place = document.spans.and_then(|spans| spans.place());
-        if let Some(place) = place {
-            found.retain(|found| place.own.contains(&found.span.start));
+        if let Some(own) = document.spans.and_then(|spans| spans.own()) {
+            found.retain(|found| own.contains(&found.span.start));
         }
         if found.is_empty() {
             return;
         }
         let mut lines = Lines::new(document.bytes);
         let hits = found.into_iter().map(|found| {
-            let (first, start) = lines.locate(found.span.start);
-            let (last, end) = lines.locate(found.span.end);
-            let (first, start) = shifted(place, first, start);
-            let (last, end) = shifted(place, last, end);
+            let mut locate = |offset: usize| {
+                let (line, column) = lines.locate(offset);
+                shifted(place, line, column)
+            };
+            // The end is that of the last byte, which may stand in another raw line than what comes behind it.
+            let raw = |offset: usize| document.spans?.raw_line(offset).map(|(line, column)| (line + 1, column));
+            let last = found.span.end.saturating_sub(1).max(found.span.start);
+            let (first, start) = raw(found.span.start).unwrap_or_else(|| locate(found.span.start));
+            let (last, end) =
+                raw(last).map(|(line, column)| (line, column + 1)).unwrap_or_else(|| locate(found.span.end));
             let allowance = allowance(document.bytes, &found.span);
             Hit {
                 provenance: document.provenance.clone(),

@@ -6,6 +6,10 @@ pub struct SpanMap {
     /// `(decoded start, raw start, raw length)` of each piece; a piece ends where the next one starts.
     pieces: Vec<(usize, usize, usize)>,
     place: Option<Place>,
+    /// Where decoded text stands in the raw file: `(decoded start, line, column)`, both from 0, in order.
+    lines: Vec<(usize, u32, u32)>,
+    /// Starts of the matches that belong to this text, if not all do.
+    own: Option<std::ops::Range<usize>>,
 }
 
 /// Where a window stands in content that was too large to hand on whole.
@@ -26,7 +30,30 @@ impl SpanMap {
     pub fn window(offset: u64, line: u32, column: u64, own: std::ops::Range<usize>) -> Self {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let pieces = vec![(0, start, usize::MAX - start)];
-        Self { pieces, place: Some(Place { offset, line, column, own }) }
+        Self { pieces, place: Some(Place { offset, line, column, own }), ..Self::default() }
+    }
+
+    /// Notes that decoded text from `decoded` on comes from one raw line: this one, from this column on, both from 0.
+    pub fn line(&mut self, decoded: usize, line: u32, column: u32) {
+        self.lines.push((decoded, line, column));
+    }
+
+    /// Says that only matches that start in a part of the text belong to it; the rest is there as context.
+    #[must_use]
+    pub fn owning(mut self, own: std::ops::Range<usize>) -> Self {
+        self.own = Some(own);
+        self
+    }
+
+    /// Starts of the matches that belong to this text; `None` when all do.
+    pub fn own(&self) -> Option<&std::ops::Range<usize>> {
+        self.own.as_ref().or(self.place.as_ref().map(|place| &place.own))
+    }
+
+    /// Raw line and column of an offset, both from 0, where the decoder knows them.
+    pub fn raw_line(&self, decoded: usize) -> Option<(u32, u32)> {
+        let (from, line, column) = self.lines[self.lines.partition_point(|one| one.0 <= decoded).checked_sub(1)?];
+        Some((line, column.saturating_add(u32::try_from(decoded - from).unwrap_or(u32::MAX))))
     }
 
     /// Where the text stands, if it is a window.
@@ -58,6 +85,17 @@ impl SpanMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decoded_text_knows_its_raw_lines() {
+        let mut map = SpanMap::default();
+        assert_eq!(map.raw_line(5), None);
+        map.line(0, 7, 12);
+        map.line(10, 9, 0);
+        assert_eq!((map.raw_line(3), map.raw_line(10)), (Some((7, 15)), Some((9, 0))));
+        assert_eq!(map.clone().owning(2..4).own(), Some(&(2..4)));
+        assert_eq!(map.own(), None);
+    }
 
     #[test]
     fn offsets_map_back_through_escapes() {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::super::{Container, ContainerKind, Coverage, Document, Item, ItemKind, PersonRef, Provenance, Sink, Via};
+use super::super::{
+    Container, ContainerKind, Coverage, Document, Item, ItemKind, PersonRef, Provenance, Sink, SpanMap, Via,
+};
 use super::super::{content, encoded};
 use super::documents;
 
@@ -34,6 +36,22 @@ impl Out<'_> {
         self.coverage.documents += 1;
         self.coverage.bytes += text.len() as u64;
         self.sink.document(&Document { bytes: text.as_bytes(), provenance: &provenance, spans: None });
+        encoded::hand_on(text.as_bytes(), &provenance, self.sink, self.coverage);
+    }
+
+    /// Hands on a part of a longer text whose places in the raw file are known.
+    pub(super) fn part(&mut self, draft: Draft, text: &str, spans: &SpanMap) {
+        let mut item = draft.0;
+        item.format = self.format.to_owned();
+        let provenance = self.place(item);
+        self.sink.document(&Document { bytes: text.as_bytes(), provenance: &provenance, spans: Some(spans) });
+    }
+
+    /// Hands on what encoded runs of a text hold.
+    pub(super) fn held(&mut self, draft: Draft, text: &str) {
+        let mut item = draft.0;
+        item.format = self.format.to_owned();
+        let provenance = self.place(item);
         encoded::hand_on(text.as_bytes(), &provenance, self.sink, self.coverage);
     }
 

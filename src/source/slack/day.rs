@@ -1,11 +1,12 @@
 //! The messages of one channel and day, from a stream: those in which nothing is found are not parsed.
 
 use std::io::Read;
+use std::ops::Range;
 
 use super::super::bundle::Bundle;
 use super::super::{Coverage, Document, Provenance, Sink, SpanMap, encoded, windows};
 use super::directory::Directory;
-use super::glance::{Glance, Messages};
+use super::glance::{Glance, Messages, locate};
 use super::message::Day;
 use super::{SlackExport, parts, workspace};
 
@@ -33,7 +34,7 @@ impl SlackExport {
             let shown = self.shown(name);
             loop {
                 match messages.next() {
-                    Ok(Some((number, raw))) => self.message(&day, (name, &shown), number, raw, sink, coverage),
+                    Ok(Some(one)) => self.message(&day, (name, &shown), &messages, one, sink, coverage),
                     Ok(None) => return Ok(()),
                     // Cut-off JSON is still text: better without an author than not at all.
                     Err(_) => {
@@ -53,11 +54,12 @@ impl SlackExport {
         &self,
         day: &Day<'_>,
         (name, shown): (&str, &str),
-        number: usize,
-        raw: &[u8],
+        messages: &Messages<'_>,
+        (number, place): (usize, Range<usize>),
         sink: &dyn Sink,
         coverage: &mut Coverage,
     ) {
+        let raw = messages.bytes(place.clone());
         let text = Glance::of(raw).and_then(|glance| glance.text());
         if let Some(text) = text.filter(|text| !worth(text, shown, sink)) {
             if !text.trim().is_empty() {
@@ -71,8 +73,14 @@ impl SlackExport {
             coverage.fail(name, "not a JSON list, searched without authors");
             return self.plain(name, raw, sink, coverage);
         };
-        for piece in day.items(&message, &format!("/{number}")) {
-            self.hand(name, piece, sink, coverage);
+        let lead = format!("/{number}");
+        for piece in day.items(&message, &lead) {
+            // A string of JSON stands in one line.
+            let path = piece.0.pointer.as_deref().and_then(|pointer| pointer.strip_prefix(&lead)).unwrap_or_default();
+            let (line, column) = messages.line(place.start + locate(raw, path));
+            let mut spans = SpanMap::default();
+            spans.line(0, line, column);
+            self.hand(name, piece, Some(&spans), sink, coverage);
         }
     }
 

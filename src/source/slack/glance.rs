@@ -5,8 +5,10 @@
 //! may carry (files, cards, earlier forms) is not judged here: such messages are parsed.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::io::Read;
+use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -79,11 +81,22 @@ pub(super) struct Messages<'a> {
     list: Option<bool>,
     /// Bytes that were let go, and their lines.
     gone: (u64, u32),
+    /// A place of the buffer and the lines before it, so that counting goes on from there.
+    counted: Cell<(usize, u32)>,
 }
 
 impl<'a> Messages<'a> {
     pub(super) fn new(read: &'a mut dyn Read) -> Self {
-        Self { read, buffer: Vec::new(), at: 0, ended: false, number: 0, list: None, gone: (0, 0) }
+        Self {
+            read,
+            buffer: Vec::new(),
+            at: 0,
+            ended: false,
+            number: 0,
+            list: None,
+            gone: (0, 0),
+            counted: Cell::default(),
+        }
     }
 
     /// The first bytes of the stream, before any message was taken.
@@ -97,12 +110,12 @@ impl<'a> Messages<'a> {
         Ok(&self.buffer)
     }
 
-    /// Number and bytes of the next message (or of another value that stands where one should); `None` at a proper end.
+    /// Number and place of the next message (or of another value that stands where one should); `None` at a proper end.
     /// After an error [`Self::rest`] is what no message was made of.
     ///
     /// # Errors
     /// Why there is no next one: cut off, no JSON, too large.
-    pub(super) fn next(&mut self) -> Result<Option<(usize, &[u8])>, String> {
+    pub(super) fn next(&mut self) -> Result<Option<(usize, Range<usize>)>, String> {
         let (start, end) = loop {
             let mut cursor = Cursor { raw: &self.buffer, at: self.at };
             cursor.between();
@@ -129,7 +142,21 @@ impl<'a> Messages<'a> {
         };
         self.at = end;
         self.number += 1;
-        Ok(Some((self.number - 1, &self.buffer[start..end])))
+        Ok(Some((self.number - 1, start..end)))
+    }
+
+    /// The bytes at a place that [`Self::next`] gave last.
+    pub(super) fn bytes(&self, place: Range<usize>) -> &[u8] {
+        &self.buffer[place]
+    }
+
+    /// Line and column of a place, from 0.
+    pub(super) fn line(&self, at: usize) -> (u32, u32) {
+        let (from, lines) = Some(self.counted.get()).filter(|counted| counted.0 <= at).unwrap_or((0, self.gone.1));
+        let lines = lines + memchr::memchr_iter(b'\n', &self.buffer[from..at]).count() as u32;
+        self.counted.set((at, lines));
+        let column = at - memchr::memrchr(b'\n', &self.buffer[..at]).map_or(0, |newline| newline + 1);
+        (lines, u32::try_from(column).unwrap_or(u32::MAX))
     }
 
     /// Whether the stream ends as a list or an object does.
@@ -141,9 +168,8 @@ impl<'a> Messages<'a> {
     /// What no message was made of and the rest of the stream; with its offset, its line and column from 0.
     pub(super) fn rest(&mut self) -> (impl Read, Place) {
         let gone = &self.buffer[..self.at];
-        let line = self.gone.1 + memchr::memchr_iter(b'\n', gone).count() as u32;
-        let column = gone.len() - memchr::memrchr(b'\n', gone).map_or(0, |newline| newline + 1);
-        let place = (self.gone.0 + self.at as u64, line, column as u64);
+        let (line, column) = self.line(gone.len());
+        let place = (self.gone.0 + self.at as u64, line, u64::from(column));
         (self.buffer[self.at..].chain(&mut *self.read), place)
     }
 
@@ -152,6 +178,7 @@ impl<'a> Messages<'a> {
         self.gone.1 += memchr::memchr_iter(b'\n', &self.buffer[..self.at]).count() as u32;
         self.buffer.drain(..self.at);
         self.at = 0;
+        self.counted.set((0, self.gone.1));
         let got = (&mut *self.read).take(STEP).read_to_end(&mut self.buffer).map_err(|error| error.to_string())?;
         self.ended = (got as u64) < STEP;
         Ok(())
@@ -223,6 +250,20 @@ fn unescaped(quoted: &[u8]) -> Option<Cow<'_, str>> {
     serde_json::from_slice::<String>(quoted).ok().map(Cow::Owned)
 }
 
+/// Where in the bytes of a message the text of a part stands: that of the message itself, or of what a path such as
+/// `/attachments/0` leads to. As near as can be told, at worst the start.
+pub(super) fn locate(raw: &[u8], path: &str) -> usize {
+    let mut cursor = Cursor { raw, at: 0 };
+    for step in path.split('/').skip(1) {
+        if cursor.enter(step).is_none() {
+            return 0;
+        }
+    }
+    let start = cursor.at;
+    let text = cursor.enter("text").filter(|()| cursor.peek() == Some(b'"'));
+    text.map_or(start, |()| cursor.at + 1)
+}
+
 /// A place in raw JSON.
 struct Cursor<'a> {
     raw: &'a [u8],
@@ -241,6 +282,36 @@ impl<'a> Cursor<'a> {
     fn white(&mut self) {
         while self.peek().is_some_and(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
+        }
+    }
+
+    /// Goes to the member or element of the value that it stands at.
+    fn enter(&mut self, step: &str) -> Option<()> {
+        self.white();
+        let list = self.peek()? == b'[';
+        self.at += 1;
+        let mut left = if list { step.parse::<usize>().ok()? } else { 0 };
+        loop {
+            self.white();
+            match self.peek()? {
+                b',' => self.at += 1,
+                b']' | b'}' => return None,
+                _ if list && left == 0 => return Some(()),
+                _ if list => {
+                    self.skip()?;
+                    left -= 1;
+                }
+                _ => {
+                    let name = self.string()?;
+                    self.white();
+                    self.take(b':')?;
+                    self.white();
+                    if name == step.as_bytes() {
+                        return Some(());
+                    }
+                    self.skip()?;
+                }
+            }
         }
     }
 

@@ -18,7 +18,9 @@ use std::sync::{Arc, Mutex};
 use rayon::prelude::*;
 
 use super::bundle::Bundle;
-use super::{Coverage, Document, Item, Kin, OpenOptions, Progress, Provenance, Sink, Source, content, encoded};
+use super::{
+    Coverage, Document, Item, Kin, OpenOptions, Progress, Provenance, Sink, Source, SpanMap, content, encoded,
+};
 use crate::error::Result;
 use directory::Directory;
 use parts::{Part, base};
@@ -67,11 +69,18 @@ impl SlackExport {
         Bundle::any(&self.path, coverage)?.ok_or_else(gone)
     }
 
-    fn hand(&self, name: &str, (item, text): message::Piece, sink: &dyn Sink, coverage: &mut Coverage) {
+    fn hand(
+        &self,
+        name: &str,
+        (item, text): message::Piece,
+        spans: Option<&SpanMap>,
+        sink: &dyn Sink,
+        coverage: &mut Coverage,
+    ) {
         let provenance = Provenance::Export { path: self.shown(name), item };
         coverage.documents += 1;
         coverage.bytes += text.len() as u64;
-        sink.document(&Document { bytes: text.as_bytes(), provenance: &provenance, spans: None });
+        sink.document(&Document { bytes: text.as_bytes(), provenance: &provenance, spans });
         encoded::hand_on(text.as_bytes(), &provenance, sink, coverage);
     }
 
@@ -86,13 +95,15 @@ impl SlackExport {
     ) {
         coverage.raw_bytes += bundle.size(name);
         let done = match part {
-            Part::Dump => slackdump::dump(bundle, name, directory, &mut |piece| self.hand(name, piece, sink, coverage)),
+            Part::Dump => {
+                slackdump::dump(bundle, name, directory, &mut |piece| self.hand(name, piece, None, sink, coverage))
+            }
             Part::Chunks => slackdump::chunks(bundle, name, directory, &mut |piece| match piece {
-                Ok(piece) => self.hand(name, piece, sink, coverage),
+                Ok(piece) => self.hand(name, piece, None, sink, coverage),
                 Err(line) => self.plain(name, line, sink, coverage),
             }),
             _ => slackdump::with_database(bundle, name, &mut |base| {
-                slackdump::messages(base, directory, &mut |piece| self.hand(name, piece, sink, coverage))
+                slackdump::messages(base, directory, &mut |piece| self.hand(name, piece, None, sink, coverage))
             }),
         };
         if let Err(why) = done {
@@ -140,7 +151,8 @@ impl SlackExport {
             // What cannot be read here is named when the messages are read.
             let _again = bundle.with(name, &mut |read| {
                 let mut messages = glance::Messages::new(read);
-                while let Some((number, raw)) = messages.next()? {
+                while let Some((number, place)) = messages.next()? {
+                    let raw = messages.bytes(place);
                     let whole = files.find(raw).and_then(|_| serde_json::from_slice(raw).ok());
                     let message: serde_json::Value = whole.unwrap_or_default();
                     for file in message["files"].as_array().into_iter().flatten() {

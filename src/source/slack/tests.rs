@@ -152,3 +152,28 @@ fn letters_of_many_bytes_at_the_edge_of_a_look_are_no_panic() {
     let line = format!("{{\"t\":0,\"ts\":1700000000,\"id\":\"C1\",\"m\":[{{\"type\":\"message\",\"us{}\"", '\u{fffd}');
     assert_eq!((line.find('\u{fffd}'), parts::by_content(line.as_bytes())), (Some(59), Part::Chunks));
 }
+
+/// Lines, from 1, in which the documents of a scan begin.
+struct Lines(Mutex<Vec<(String, u32)>>);
+
+impl Sink for Lines {
+    fn document(&self, document: &Document<'_>) {
+        let text = String::from_utf8_lossy(document.bytes).into_owned();
+        let line = document.spans.and_then(|spans| spans.raw_line(0)).map_or(0, |place| place.0 + 1);
+        self.0.lock().expect("not poisoned").push((text, line));
+    }
+}
+
+#[test]
+fn texts_know_their_lines_in_the_file() {
+    let dir = folder();
+    let day = "[\n {\n  \"type\": \"message\",\n  \"user\": \"U1\",\n  \"ts\": \"1700000000.000100\",\n  \"text\": \"one\"\n },\n {\n  \"ts\": \"1700000001.000100\",\n  \"text\": \"two\",\n  \"attachments\": [\n   {\n    \"text\": \"three\"\n   }\n  ]\n }\n]\n";
+    std::fs::write(dir.path().join("ops/2023-11-16.json"), day).expect("written");
+    let lines = Lines(Mutex::new(Vec::new()));
+    let sources = recognise(dir.path(), &OpenOptions::default()).expect("readable").expect("a Slack export");
+    sources[0].read(&lines, &Progress::default()).expect("read");
+    let seen = lines.0.into_inner().expect("not poisoned");
+    for (text, line) in [("one", 6), ("two", 10), ("three", 13)] {
+        assert!(seen.iter().any(|one| one.0.trim() == text && one.1 == line), "{text}: {seen:?}");
+    }
+}

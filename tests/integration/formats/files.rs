@@ -87,3 +87,60 @@ fn notebooks_of_all_versions() {
         assert!(seen.all(&output).len() == 1 && seen.all(&trace).len() == 1, "{name}");
     }
 }
+
+/// Lines with the time in front, one second each.
+fn stamped(lines: &[String], stream: &str) -> String {
+    lines
+        .iter()
+        .enumerate()
+        .map(|(n, line)| format!("2024-05-22T12:{:02}:{:02}.9626460Z {stream}{line}\n", n / 60, n % 60))
+        .collect()
+}
+
+#[test]
+fn times_of_a_job_log_split_no_key_and_date_the_finding() {
+    use offkey::detect::{Detector, Options, run};
+    let body: Vec<String> = (0..8).map(|n| format!("{}{n}", "kQ7dZx2".repeat(9))).collect();
+    let key = [
+        vec![concat!("-----BEGIN RSA PRI", "VATE KEY-----").to_owned()],
+        body,
+        vec![concat!("-----END RSA PRI", "VATE KEY-----").to_owned()],
+    ];
+    let token = format!("{}{}", concat!("glpat", "-"), "Xy7Kq2Lm9Pz4Rw8Tn3Vb");
+    let mut lines: Vec<String> = (0..30).map(|n| format!("step {n}")).collect();
+    lines.extend(key.concat());
+    lines.push(format!("\u{1b}[36;1mexport TOKEN={}\u{1b}[0m{}\u{1b}[0m", &token[..12], &token[12..]));
+    let whole = format!("\u{feff}{}", stamped(&lines, ""));
+    // GitLab's runner cuts long lines, and says so.
+    let cut = format!(
+        "{}2024-05-22T13:00:00.000000Z 00O TOKEN={}\n2024-05-22T13:00:01.000000Z 00O+{}\n",
+        stamped(&lines[..3], "00O "),
+        &token[..9],
+        &token[9..]
+    );
+    let detector = Detector::new(offkey::rule::RuleSet::builtin(), Vec::new(), Options::default())
+        .expect("built-in rules compile");
+    let dir = tempfile::tempdir().expect("a folder");
+    let found = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        let sources = offkey::source::open(&path, &offkey::source::OpenOptions::default()).expect("readable");
+        let (hits, coverage) = run(&detector, &sources, &offkey::source::Progress::default(), None).expect("read");
+        assert_eq!(coverage[0].format, "ci-log");
+        hits.into_iter()
+            .map(|hit| {
+                let offkey::source::Provenance::Export { item, .. } = &hit.provenance else { panic!("an item") };
+                (hit.found.secret.expose().to_vec(), hit.lines, item.created.clone().unwrap_or_default())
+            })
+            .collect::<Vec<_>>()
+    };
+    let hits = found("1_build.txt", &whole);
+    let one = hits.iter().find(|hit| hit.0 == token.as_bytes()).expect("the token between two colours");
+    assert_eq!((one.1, one.2.as_str()), ((41, 41), "2024-05-22T12:00:40Z"));
+    let pem = hits.iter().find(|hit| hit.0.starts_with(b"-----BEGIN")).expect("the key of many lines");
+    assert_eq!((pem.1, pem.2.as_str()), ((31, 40), "2024-05-22T12:00:30Z"));
+    assert!(!String::from_utf8_lossy(&pem.0).contains("2024-05-22"));
+    let hits = found("job.log", &cut);
+    let one = hits.iter().find(|hit| hit.0 == token.as_bytes()).expect("the token that was cut");
+    assert_eq!((one.1, one.2.as_str()), ((4, 5), "2024-05-22T13:00:00Z"));
+}

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Format;
 
+mod ci_log;
 mod confluence;
 mod discord;
 mod github;
@@ -44,6 +45,7 @@ pub(super) const ALL: &[&Format] = &[
     &jira_json::FORMAT,
     &github::FORMAT,
     &jira_csv::FORMAT,
+    &ci_log::FORMAT,
     &har::FORMAT,
     &har::CASSETTE,
     &ipynb::FORMAT,

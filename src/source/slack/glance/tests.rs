@@ -60,9 +60,9 @@ fn all(raw: &str) -> (Vec<String>, bool, String) {
     let mut seen = Vec::new();
     let ended = loop {
         match messages.next() {
-            Ok(Some((number, raw))) => {
+            Ok(Some((number, place))) => {
                 assert_eq!(number, seen.len());
-                seen.push(String::from_utf8_lossy(raw).into_owned());
+                seen.push(String::from_utf8_lossy(messages.bytes(place)).into_owned());
             }
             Ok(None) => break true,
             Err(_) => break false,
@@ -96,8 +96,9 @@ fn a_stream_longer_than_the_buffer_gives_every_message_whole() {
     let mut read = bytes.as_slice();
     let mut messages = Messages::new(&mut read);
     for raw in &raw[..count - 1] {
-        let (_, message) = messages.next().expect("whole").expect("one more");
-        assert!(message == raw.as_bytes());
+        let (number, place) = messages.next().expect("whole").expect("one more");
+        assert_eq!(messages.line(place.start), (number as u32, u32::from(number == 0)));
+        assert!(messages.bytes(place) == raw.as_bytes());
     }
     assert!(messages.next().is_err());
     let (mut rest, (offset, line, column)) = messages.rest();
@@ -106,4 +107,13 @@ fn a_stream_longer_than_the_buffer_gives_every_message_whole() {
     assert_eq!(offset as usize + left.len(), bytes.len());
     assert_eq!(line as usize, count - 2);
     assert_eq!(column as usize, raw[count - 2].len());
+}
+
+#[test]
+fn parts_of_a_message_are_found_in_its_bytes() {
+    let raw = br#"{"ts": "1.2", "attachments": [{"id": 1}, {"title": "t", "text": "here"}], "text": "said"}"#;
+    let at = |path: &str| std::str::from_utf8(&raw[locate(raw, path)..][..4]).expect("text");
+    assert_eq!((at(""), at("/attachments/1")), ("said", "here"));
+    assert!(at("/attachments/0").starts_with("{\"id"));
+    assert_eq!((locate(raw, "/files/3"), locate(b"{\"text", "")), (0, 0));
 }
