@@ -51,6 +51,7 @@ fn credential(findings: Vec<Finding>) -> Credential {
         rule: "r".to_owned(),
         confidence: 0.9,
         findings,
+        part_of: None,
         liveness: None,
     }
 }

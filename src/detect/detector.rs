@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::engine::{self, Carried, Find, Routes};
 use super::matcher::{Cost, Matcher};
 use super::needle::{Needle, Needles, Refused};
 use super::prefilter::Prefilter;
-use super::{Match, filter, generic, prior};
+use super::{Match, doubt, filter, generic, pair, prior, vendor};
 use crate::error::Result;
 use crate::rule::{Rule, RuleSet, Shape, Verdict, check};
 use crate::secret::SecretValue;
 use crate::source::Copied;
 
 /// To be raised when the code (not a rule) finds something else than before in the same text.
-const RESULTS: u32 = 1;
+const RESULTS: u32 = 2;
 
 /// What a detector lets through.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub struct Detector {
     matchers: Vec<Matcher>,
     prefilter: Prefilter,
     needles: Needles,
+    /// Made when a value with a telling name is first seen.
+    vendors: OnceLock<vendor::Vendors>,
     options: Options,
     scanned: AtomicU64,
     spared: AtomicU64,
@@ -58,6 +60,7 @@ impl Detector {
         Ok(Self {
             prefilter,
             matchers,
+            vendors: OnceLock::new(),
             rules,
             needles: Needles::new(needles),
             options,
@@ -133,6 +136,7 @@ impl Detector {
         self.needles.search(bytes, &mut found);
         if !found.is_empty() {
             self.settle(&mut found, bytes, path_hint, &mut |_, _| ());
+            pair::join(&mut found, bytes, &self.rules, self.options.min_confidence);
             found.retain(|found| found.confidence >= self.options.min_confidence);
             out.append(&mut best_of_each_place(found));
         }
@@ -148,7 +152,8 @@ impl Detector {
     ) {
         let keeper = path_hint.is_some_and(prior::keeper);
         self.weigh(found, bytes, keeper, visit);
-        found.iter_mut().filter(|m| &*m.kind == "hash").for_each(|m| prior::quoted_hash(m, bytes));
+        doubt::second_thoughts(found, bytes, path_hint);
+        found.iter_mut().filter(|m| &*m.kind == "hash").for_each(|m| prior::quoted_hash(m, bytes, path_hint));
         if keeper {
             found.iter_mut().for_each(prior::raise);
         }
@@ -233,6 +238,11 @@ impl Detector {
             }
             let Some(rule) = self.rules.get(generic::rule_id(&site, window)) else { return };
             let user = site.user.clone().map(|user| String::from_utf8_lossy(&window[user]).into_owned());
+            let mut notes = vec![generic::NOTE];
+            let vendors = || self.vendors.get_or_init(|| vendor::Vendors::of(&self.rules));
+            if confidence > 0.1 && vendors().name(&window[site.name.clone()]) {
+                notes.push(vendor::NAMED);
+            }
             let found = Match {
                 rule: Arc::clone(&rule.id),
                 kind: Arc::clone(&rule.kind),
@@ -241,7 +251,7 @@ impl Detector {
                 confidence,
                 parts: user.map(|user| ("user".to_owned(), user)).into_iter().collect(),
                 encodings: Vec::new(),
-                notes: vec![generic::NOTE],
+                notes,
             };
             visit(found, dropped, features);
         });

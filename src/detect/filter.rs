@@ -42,6 +42,8 @@ pub(super) fn shaped(value: &[u8], kind: &str) -> Opinion {
     opinion.lower(repetitive(value), 0.3, "repetitive");
     opinion.lower(sequence(value), 0.7, "sequence");
     opinion.lower(locked(value), 0.5, "needs-a-passphrase");
+    opinion.lower(name_of_a_program(value), 0.4, "camel-case");
+    opinion.lower(kind == "jwt" && passing(value), 0.4, "short-lived");
     opinion
 }
 
@@ -133,6 +135,26 @@ fn camel_case(value: &[u8]) -> bool {
     humps >= 2 && covered * 4 >= value.len() * 3
 }
 
+/// The same behind a token's prefix: `s.makeSessionController`.
+fn name_of_a_program(value: &[u8]) -> bool {
+    let body = memchr::memrchr2(b'.', b'_', value).map_or(value, |at| &value[at + 1..]);
+    (16..64).contains(&body.len()) && camel_case(body)
+}
+
+/// Longest life in seconds of a token that is made for one request: links to pictures, signatures of an application.
+const PASSING: f64 = 900.0;
+
+/// A JWT that lives for minutes from its making: nobody can still use it who finds it in a text.
+fn passing(value: &[u8]) -> bool {
+    let claims = || {
+        let body = data_encoding::BASE64URL_NOPAD.decode(value.split(|b| *b == b'.').nth(1)?).ok()?;
+        let claims: serde_json::Value = serde_json::from_slice(&body).ok()?;
+        let start = [claims.get("iat"), claims.get("nbf")].into_iter().flatten().find_map(serde_json::Value::as_f64)?;
+        Some(claims.get("exp")?.as_f64()? - start)
+    };
+    claims().is_some_and(|life| life > 0.0 && life <= PASSING)
+}
+
 /// Words joined by separators: `reset-password-form`, `my.secret.name`.
 fn words(value: &[u8]) -> bool {
     let mut parts = value.split(|b| matches!(b, b'-' | b'_' | b'.' | b' ' | b'/')).peekable();
@@ -151,6 +173,23 @@ mod tests {
         assert_eq!(shaped(b"ab1234567890cdefgh", "token").notes, ["sequence"]);
         assert_eq!(shaped(b"aaaaaaaaaaaaaaaaaa", "token").notes, ["repetitive"]);
         assert!(shaped(b"ab1234567890cdefgh", "token").factor > shaped(b"aaaaaaaaaaaaaaaaaa", "token").factor);
+    }
+
+    #[test]
+    fn a_token_for_one_request_counts_less_than_one_for_a_year() {
+        let token = |life: u32| {
+            let part = |json: String| data_encoding::BASE64URL_NOPAD.encode(json.as_bytes());
+            let claims = format!("{{\"iat\":1700000000,\"exp\":{}}}", 1_700_000_000 + life);
+            format!("{}.{}.c2ln", part("{\"alg\":\"HS256\"}".to_owned()), part(claims))
+        };
+        assert_eq!(shaped(token(300).as_bytes(), "jwt").notes, ["short-lived"]);
+        assert!(shaped(token(31_536_000).as_bytes(), "jwt").notes.is_empty());
+    }
+
+    #[test]
+    fn a_call_is_no_token_whatever_stands_before_the_dot() {
+        assert_eq!(shaped(b"s.makeSessionController", "token").notes, ["camel-case"]);
+        assert!(shaped(concat!("s", ".kQzVbWxRtYpLmNsDkQzVbWxR").as_bytes(), "token").notes.is_empty());
     }
 
     #[test]

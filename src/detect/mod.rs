@@ -6,6 +6,7 @@
 
 mod allow;
 mod detector;
+mod doubt;
 mod engine;
 mod explain;
 mod filter;
@@ -13,15 +14,18 @@ mod generic;
 mod guarantee;
 mod matcher;
 mod needle;
+mod pair;
 mod prefilter;
 mod prior;
 mod run;
+mod vendor;
 
 pub use allow::{Allowance, allowance};
 pub use detector::{Detector, Options};
 pub use explain::Explained;
 pub use matcher::Cost;
 pub use needle::{Needle, Refused};
+pub use pair::HALF;
 pub use run::{Hit, run};
 
 use std::ops::Range;

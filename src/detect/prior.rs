@@ -71,9 +71,31 @@ pub(super) fn raise(found: &mut Match) {
     found.notes.push("file-for-credentials");
 }
 
+/// Whether a path names a program of somebody else that was copied in whole: a package manager's own release, a minified
+/// bundle, a folder of dependencies.
+pub(super) fn third_party(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let name = path.rsplit(['/', '\\', '!']).next().unwrap_or(&path);
+    let release = name.strip_prefix("yarn-").or(name.strip_prefix("pnpm-")).or(name.strip_prefix("jquery-"));
+    release.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()) && (rest.ends_with("js")))
+        || name.ends_with(".min.js")
+        || name.ends_with(".bundle.js")
+        || ["node_modules/", "bower_components/", "site-packages/"].iter().any(|folder| path.contains(folder))
+}
+
+/// Whether a path names a page to be read, not a file that a program reads.
+fn page(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    [".html", ".htm", ".md", ".rst", ".adoc"].iter().any(|end| path.ends_with(end))
+}
+
 /// A password hash that stands in a sentence, a string of a program or a statement is a sample far more often than one in a
 /// column of its own.
-pub(super) fn quoted_hash(found: &mut Match, bytes: &[u8]) {
+pub(super) fn quoted_hash(found: &mut Match, bytes: &[u8], path: Option<&str>) {
+    if path.is_some_and(page) {
+        found.confidence *= 0.5;
+        found.notes.push("hash-in-a-page");
+    }
     let before = found.span.start.checked_sub(1).map(|at| bytes[at]);
     let after = bytes.get(found.span.end);
     if row_of_a_dump(bytes, found.span.start) {
@@ -92,12 +114,35 @@ fn row_of_a_dump(bytes: &[u8], at: usize) -> bool {
     let line = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
     let before = bytes[line.max(at.saturating_sub(2000))..at].trim_ascii_start();
     let insert = before.len() > 11 && before[..11].eq_ignore_ascii_case(b"INSERT INTO");
+    // The table says what its rows are.
+    let table = before.get(11..).unwrap_or_default().iter().take(60).take_while(|b| **b != b'(').copied();
+    let table: Vec<u8> = table.map(|b| b.to_ascii_lowercase()).collect();
+    let sample = |word: &&[u8]| memchr::memmem::find(&table, word).is_some();
+    if insert && [&b"test"[..], b"demo", b"sample", b"example", b"fixture"].iter().any(sample) {
+        return false;
+    }
     (before.starts_with(b"(") || insert) && before.contains(&b',') && before.ends_with(b"'")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copies_of_others_programs_are_known_by_their_names() {
+        for path in ["a/.yarn/releases/yarn-3.2.1.cjs", "web/jquery-3.6.0.js", "x/app.min.js", "a/node_modules/b/c.js"]
+        {
+            assert!(third_party(path), "{path}");
+        }
+        assert!(!third_party("src/yarn-helper.js") && !third_party("src/admin.js") && !third_party("vendor.rs"));
+    }
+
+    #[test]
+    fn a_row_of_a_test_table_is_no_row_of_a_dump() {
+        let row = |table: &str| format!("INSERT INTO {table} (id, name, word) VALUES (1, 'bob', '").into_bytes();
+        assert!(row_of_a_dump(&row("accounts"), row("accounts").len()));
+        assert!(!row_of_a_dump(&row("test_user"), row("test_user").len()));
+    }
 
     #[test]
     fn files_for_credentials_are_known_by_name_in_any_folder() {

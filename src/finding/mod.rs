@@ -66,6 +66,8 @@ pub struct Credential {
     pub confidence: f32,
     /// Every place.
     pub findings: Vec<Finding>,
+    /// For a key id that never stands without its secret: that secret. Together they are one credential.
+    pub part_of: Option<Fingerprint>,
     /// What its issuer says, once asked.
     pub liveness: Option<Liveness>,
 }

@@ -87,6 +87,15 @@ impl Scan<'_> {
         }
     }
 
+    /// A part as it may be printed: names of users and hosts whole, an id only by its first letters unless revealed.
+    fn part(&self, name: &str, text: &str) -> String {
+        if self.reveal || !matches!(name, "key-id" | "id") {
+            return text.to_owned();
+        }
+        let start: String = text.chars().take(4).collect();
+        format!("{start}… [{} characters]", text.chars().count())
+    }
+
     /// Commits that brought the object of a finding in; empty for everything but git blobs.
     fn introductions(&self, finding: &Finding) -> &[Introduction] {
         let Provenance::Git { repo, oid, .. } = &finding.location.provenance else { return &[] };

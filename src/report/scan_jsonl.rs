@@ -23,8 +23,11 @@ pub(super) struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
     provenance: &'a Provenance,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    parts: &'a [(String, String)],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<(&'a str, String)>,
+    /// Fingerprint of the secret that this key id belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part_of: Option<String>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     encodings: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -65,7 +68,8 @@ impl<'a> Line<'a> {
             fingerprint: finding.fingerprint.to_string(),
             secret: scan.reveal.then(|| scan.value(&credential.value)),
             provenance: &location.provenance,
-            parts: &finding.parts,
+            parts: finding.parts.iter().map(|(name, text)| (name.as_str(), scan.part(name, text))).collect(),
+            part_of: credential.part_of.map(|secret| secret.to_string()),
             encodings: &finding.encodings,
             notes: &finding.notes,
             commits: commits.collect(),

@@ -31,6 +31,12 @@ fn paragraph(scan: &Scan<'_>, credential: &Credential, out: &mut dyn Write) -> i
         credential.confidence,
         credential.fingerprint.short()
     )?;
+    if let Some(secret) = &credential.part_of {
+        writeln!(out, "  belongs to {}", secret.short())?;
+    }
+    if let Some(parts) = parts(scan, credential) {
+        writeln!(out, "  with {parts}")?;
+    }
     for finding in credential.findings.iter().take(PLACES) {
         writeln!(out, "  {}", place(scan, finding))?;
     }
@@ -38,6 +44,27 @@ fn paragraph(scan: &Scan<'_>, credential: &Credential, out: &mut dyn Write) -> i
         writeln!(out, "  and {} more places (--format json lists all)", credential.findings.len() - PLACES)?;
     }
     writeln!(out)
+}
+
+/// What belongs to the credential: `user shop, host db.example`; each part once.
+fn parts(scan: &Scan<'_>, credential: &Credential) -> Option<String> {
+    let shown = ["key-id", "id", "user", "host", "port", "database"];
+    let mut all: Vec<String> = Vec::new();
+    for name in shown {
+        let texts = credential.findings.iter().flat_map(|finding| &finding.parts).filter(|(part, _)| part == name);
+        for (_, text) in texts {
+            let said = format!("{} {}", name.replace('-', " "), scan.part(name, text));
+            if !all.contains(&said) {
+                all.push(said);
+            }
+        }
+    }
+    let more = all.len().saturating_sub(PLACES);
+    all.truncate(PLACES);
+    if more > 0 {
+        all.push(format!("{more} more"));
+    }
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// Where a finding is, and by whom, in one line.

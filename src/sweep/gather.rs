@@ -149,6 +149,7 @@ impl HeldValues {
                     rule: format!("needle:{}", held.at),
                     confidence: 0.99,
                     findings: Vec::new(),
+                    part_of: None,
                     liveness: None,
                 });
             }

@@ -201,6 +201,10 @@ impl Features {
         self.flag("name-in-value", within(&squashed, &letters));
         self.flag("value-in-name", within(&letters, &squashed));
         self.flag("value-is-last-word", squashed == last);
+        self.flag(
+            "name-refused",
+            REFUSED.iter().chain(&["nonmatch", "unknown"]).any(|word| has(&letters, word.as_bytes())),
+        );
         self.flags("name", IN_NAME, &letters);
     }
 

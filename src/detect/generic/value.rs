@@ -204,6 +204,8 @@ pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
     }
     let has = |word: &[u8]| memchr::memmem::find(value, word).is_some();
     if has(b"EXAMPLE")
+        || decoded_example(value)
+        || has(b"<<") && has(b">>")
         || has(b"aws4_request")
         || name.eq_ignore_ascii_case(b"signature") && value.len() >= 64 && request(bytes, site)
     {
@@ -295,6 +297,15 @@ fn public(value: &[u8], name: &[u8]) -> bool {
     let names: &[&[u8]] = &[b"publickey", b"pubkey", b"fingerprint", b"thumbprint", b"keyhash"];
     value.len() >= 32 && der.iter().any(|start| value.starts_with(start))
         || names.iter().any(|word| memchr::memmem::find(&letters, word).is_some())
+}
+
+/// The documentation's sample in base64, as a Kubernetes Secret holds it.
+fn decoded_example(value: &[u8]) -> bool {
+    (16..400).contains(&value.len())
+        && value.len().is_multiple_of(4)
+        && data_encoding::BASE64
+            .decode(value)
+            .is_ok_and(|plain| plain.is_ascii() && memchr::memmem::find(&plain, b"EXAMPLE").is_some())
 }
 
 /// The signature of one request dies with it.

@@ -73,8 +73,22 @@ pub(super) const IN_NAME: &[&str] = &[
 ];
 
 /// Words of the line around the value.
-pub(super) const IN_LINE: &[&str] =
-    &["example", "user", "localhost", "if ", "header", "authorization", "hash", "encode", "--", "run", "def "];
+pub(super) const IN_LINE: &[&str] = &[
+    "example",
+    "user",
+    "localhost",
+    "if ",
+    "header",
+    "authorization",
+    "hash",
+    "encode",
+    "--",
+    "run",
+    "def ",
+    "assert",
+    "expect",
+    "test",
+];
 
 /// Words of the value.
 pub(super) const IN_VALUE: &[&str] = &[
