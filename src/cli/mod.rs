@@ -17,6 +17,7 @@ mod progress;
 mod rules;
 mod scan;
 mod stats;
+mod systems;
 mod ui;
 mod watch;
 
@@ -60,6 +61,7 @@ fn run(cli: &Cli, ui: Ui) -> Result<Exit> {
         Command::Report(args) => case::report(args),
         Command::Audit { command: AuditCommand::Verify { case, key } } => case::verify(case, key.as_deref()),
         Command::Rules { command } => rules::run(command),
+        Command::Systems(args) => systems::run(args),
         Command::Gate(args) => gate::run(args, home, ui),
         Command::Watch(args) => watch::run(args, home, ui),
         Command::Baseline { command } => baseline::run(command, home, ui),

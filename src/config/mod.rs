@@ -9,3 +9,4 @@ mod systems;
 pub use file::{Config, load, parse};
 pub use gate::GatePolicy;
 pub use home::{Home, KEY_VARIABLE};
+pub(crate) use systems::{About, providers, stores};

@@ -5,6 +5,7 @@
 //! limit, is wiped after use, and keeps its waiting time.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -14,6 +15,7 @@ use vaultrs::error::ClientError;
 
 use super::http::{Ask, Http, failure_of, place_of};
 use super::{Failure, failure::one_line};
+use crate::clock;
 use crate::secret::SecretValue;
 
 /// How to reach a server.
@@ -38,7 +40,11 @@ pub struct Vault {
     address: Url,
     token: SecretValue,
     namespace: Option<String>,
+    clock: OnceLock<Option<String>>,
 }
+
+/// Seconds by which two clocks may differ.
+const CLOCKS: i64 = 300;
 
 /// A token as the server describes it. The token itself is never part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,12 +124,35 @@ impl Vault {
             .map_err(|_| bad("this is not an address"))?;
         let mut client = VaultClient::new(library).map_err(|_| bad("no client for it"))?;
         client.http = rustify::clients::reqwest::Client::new(address.as_str(), http.client().clone());
-        Ok(Self { client, http, address, token: SecretValue::from(token), namespace: settings.namespace })
+        Ok(Self {
+            client,
+            http,
+            address,
+            token: SecretValue::from(token),
+            namespace: settings.namespace,
+            clock: OnceLock::new(),
+        })
     }
 
     /// Host and port, for messages.
     pub fn place(&self) -> String {
         place_of(&self.address)
+    }
+
+    /// What is wrong with the clock of this machine, told by the server's: what was read and revoked when, what has expired and
+    /// when evidence was made would not be true. Asked once; `None` also when the server does not tell its time.
+    pub async fn clock_fault(&self) -> Option<String> {
+        if let Some(known) = self.clock.get() {
+            return known.clone();
+        }
+        let theirs = self.ask("GET", "sys/health?standbyok=true", None).await.ok()?["server_time_utc"].as_i64()?;
+        let ahead = clock::now().as_second() - theirs;
+        let which = if ahead > 0 { "ahead of" } else { "behind" };
+        let fault = (ahead.abs() > CLOCKS).then(|| {
+            let place = self.place();
+            format!("the clock of this machine is {} s {which} that of {place}: set it right first", ahead.abs())
+        });
+        self.clock.get_or_init(|| fault).clone()
     }
 
     /// One call with our token. A body that is not there is `null`; so is the answer "not found".

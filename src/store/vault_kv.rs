@@ -356,6 +356,9 @@ impl Store for VaultKv {
     fn preflight<'a>(&'a self, at: &'a Target) -> Pending<'a, Result<(), ActionError>> {
         Box::pin(async move {
             let place = self.place(at)?;
+            if let Some(fault) = self.vault.clock_fault().await {
+                return Err(ActionError::Refused(fault));
+            }
             let room = self.waiting_room(at);
             let mount = &self.mount;
             let needs: [(String, &[&str]); 6] = [

@@ -313,6 +313,37 @@ fn row_13_an_expired_certificate_is_named_before_the_first_change() {
     assert!(works(&shop, shop.old()) && shop.in_file() == shop.old());
 }
 
+/// Answers everything with the time of two hours ago.
+fn two_hours_ago() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("bound"));
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let Ok(mut client) = client else { continue };
+            if request(&mut client).is_none() {
+                continue;
+            }
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+            let body = json!({ "initialized": true, "sealed": false, "server_time_utc": now - 7200 }).to_string();
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length";
+            let _ = write!(client, "{head}: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    address
+}
+
+#[test]
+fn row_13_a_clock_that_is_wrong_is_named_before_the_first_change() {
+    let shop = Shop::open();
+    let plan = sweep(&shop, "case");
+    edit(&shop, "offkey.toml", &shop.bao.addr, &two_hours_ago());
+    let applied = apply(&shop, "case", &plan, None);
+    assert_eq!(applied.status.code(), Some(20), "{}", told(&applied));
+    assert!(told(&applied).contains("the clock of this machine is 72"), "{}", told(&applied));
+    assert!(told(&applied).contains("Nothing was changed"), "{}", told(&applied));
+    assert!(works(&shop, shop.old()) && shop.in_file() == shop.old() && shop.in_bao()["password"] == shop.old());
+}
+
 /// A TLS server whose certificate ended yesterday; ends with its guard. Its authority is `ca.pem`.
 fn expired(dir: &Path) -> (String, Ended) {
     let run = |arguments: &[&str]| {
@@ -426,6 +457,28 @@ fn row_18_what_nobody_knows_stays_an_open_item_until_somebody_ends_it() {
     let confirmed = shop.offkey(&["confirm", "--case", "case"], None);
     assert_eq!(confirmed.status.code(), Some(11), "unused is not an end: {}", told(&confirmed));
     assert!(told(&confirmed).contains("NOT COMPLETE: 1 items are open"), "{}", told(&confirmed));
+}
+
+/// Notices of who leaves stop with the account that made them; a sweep does not wait for any.
+#[test]
+fn row_19_what_came_after_the_last_notice_is_found_by_asking_the_systems_again() {
+    let lab = Lab::require();
+    let shop = Shop::open();
+    let first = sweep(&shop, "case");
+    let (role, word) = (unique("later"), unique("Later-Pw"));
+    lab.postgres().sql(&format!("create role {role} login password '{word}'"));
+    let entry = json!({ "data": { "username": role, "password": word, "host": shop.postgres.host, "port": shop.postgres.port.to_string() } });
+    shop.bao.must("POST", &format!("secret/data/{}/later", shop.folder), Some(&entry));
+    commit(&shop, "later.md", &format!("for the night shift: {word}\n"));
+    let second = sweep(&shop, "later");
+    let treats = |plan: &Plan| {
+        let accounts = plan.treatments.iter().filter_map(|one| Some((one.account.as_ref()?, &one.disposition)));
+        accounts.filter(|(at, _)| at.locator.contains(&role)).map(|(_, how)| how.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((treats(&first), treats(&second)), (vec![], vec![Disposition::Rotate]));
+    assert_eq!(apply(&shop, "later", &second, None).status.code(), Some(0));
+    assert!(lab.postgres().login(&role, &word).is_err(), "it is dead");
+    assert!(!works(&shop, shop.old()), "and what was known before with it");
 }
 
 #[test]

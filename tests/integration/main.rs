@@ -48,6 +48,7 @@ mod shelves;
 mod sources;
 mod steps;
 mod surprises;
+mod systems;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod walk;
 mod watch;

@@ -88,6 +88,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
+    /// List the stores or providers that offkey.toml can name, and how well each is proven
+    Systems(SystemsArgs),
     /// Judge what a commit, a push or a merge request adds: stale, new, waived or known credentials
     Gate(GateArgs),
     /// Put the gate into a repository's own hooks

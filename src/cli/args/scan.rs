@@ -164,6 +164,35 @@ pub(crate) enum RuleFormat {
     Markdown,
 }
 
+/// `offkey systems`
+#[derive(Debug, Args)]
+pub(crate) struct SystemsArgs {
+    /// Which of them.
+    #[arg(value_enum)]
+    pub(crate) which: Systems,
+    /// How to write them.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: SystemsFormat,
+}
+
+/// The two sides of a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Systems {
+    /// Where values are kept.
+    Stores,
+    /// Who issued them and can end them.
+    Providers,
+}
+
+/// How the list of systems is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SystemsFormat {
+    /// A line a type.
+    Text,
+    /// The page docs/stores.md or docs/providers.md.
+    Markdown,
+}
+
 /// `offkey rules …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum RulesCommand {

@@ -1,6 +1,7 @@
 //! The `[[store]]` and `[[provider]]` tables: one file for each kind of system says which keys its table takes and how it is
 //! opened; the two lists below name the types.
 
+mod about;
 #[cfg(feature = "accounts")]
 mod accounts;
 #[cfg(feature = "aws")]
@@ -15,6 +16,8 @@ mod postgres;
 mod shelves;
 #[cfg(feature = "vault")]
 mod vault;
+
+pub(crate) use about::About;
 
 use std::path::{Path, PathBuf};
 
@@ -37,9 +40,10 @@ pub(super) trait Table<System: ?Sized> {
     fn open(&self, folder: &Path, fingerprinter: &Fingerprinter) -> Result<Box<System>>;
 }
 
-/// Lists the types of a table, `type = "kebab-case"`; a type whose feature is left out is read and refused by name.
+/// Lists the types of a table, `type = "kebab-case"`, each with what the documentation says about it; a type whose feature is
+/// left out is read and refused by name.
 macro_rules! tables {
-    ($(#[$about:meta])* $entry:ident opens $system:ty; $($kind:ident($table:ty) $(needs $feature:literal)?,)+) => {
+    ($(#[$about:meta])* $entry:ident opens $system:ty; $($kind:ident($table:ty) $(needs $feature:literal)? is $about_kind:ident,)+) => {
         $(#[$about])*
         #[derive(Debug, Deserialize)]
         #[serde(tag = "type", rename_all = "kebab-case")]
@@ -52,6 +56,9 @@ macro_rules! tables {
         }
 
         impl $entry {
+            /// Every type with its name in the enum, whether this program was built with it or not.
+            pub(super) const KINDS: &[(&str, &About)] = &[$((stringify!($kind), &about::$about_kind)),+];
+
             /// The name that the person gave.
             pub(super) fn name(&self) -> &str {
                 match self {
@@ -90,27 +97,37 @@ macro_rules! tables {
 tables! {
     /// A `[[store]]` table.
     StoreEntry opens dyn Store;
-    Files(files::Files),
-    VaultKv(vault::Kv) needs "vault",
-    VaultKv1(vault::Kv1) needs "vault",
-    Kubernetes(shelves::Kubernetes) needs "issuers",
-    GcpSecrets(shelves::Gcp) needs "issuers",
-    GitlabCi(shelves::GitLab) needs "issuers",
-    AwsSecrets(aws::Secrets) needs "aws",
+    Files(files::Files) is FILES,
+    VaultKv(vault::Kv) needs "vault" is VAULT_KV,
+    VaultKv1(vault::Kv1) needs "vault" is VAULT_KV1,
+    Kubernetes(shelves::Kubernetes) needs "issuers" is KUBERNETES,
+    GcpSecrets(shelves::Gcp) needs "issuers" is GCP_SECRETS,
+    GitlabCi(shelves::GitLab) needs "issuers" is GITLAB_CI,
+    AwsSecrets(aws::Secrets) needs "aws" is AWS_SECRETS,
 }
 
 tables! {
     /// A `[[provider]]` table.
     ProviderEntry opens dyn Provider;
-    Keyring(keyring::Keyring),
-    Vault(vault::Access) needs "vault",
-    AwsIam(aws::Iam) needs "aws",
-    Http(http::Issuer) needs "issuers",
-    Postgres(postgres::Roles) needs "postgres",
-    Mysql(accounts::MySqlTable) needs "accounts",
-    Redis(accounts::RedisTable) needs "accounts",
-    Rabbitmq(accounts::RabbitTable) needs "accounts",
-    Ldap(accounts::LdapTable) needs "accounts",
+    Keyring(keyring::Keyring) is KEYRING,
+    Vault(vault::Access) needs "vault" is VAULT,
+    AwsIam(aws::Iam) needs "aws" is AWS_IAM,
+    Http(http::Issuer) needs "issuers" is HTTP,
+    Postgres(postgres::Roles) needs "postgres" is POSTGRES,
+    Mysql(accounts::MySqlTable) needs "accounts" is MYSQL,
+    Redis(accounts::RedisTable) needs "accounts" is REDIS,
+    Rabbitmq(accounts::RabbitTable) needs "accounts" is RABBITMQ,
+    Ldap(accounts::LdapTable) needs "accounts" is LDAP,
+}
+
+/// What can be written as `type` of a `[[store]]`.
+pub(crate) fn stores() -> impl Iterator<Item = &'static About> {
+    StoreEntry::KINDS.iter().map(|(_, about)| *about)
+}
+
+/// What can be written as `type` of a `[[provider]]`.
+pub(crate) fn providers() -> impl Iterator<Item = &'static About> {
+    ProviderEntry::KINDS.iter().map(|(_, about)| *about)
 }
 
 /// A table whose type this program was built without.
@@ -166,4 +183,29 @@ impl SecretSource {
 #[cfg(any(feature = "issuers", feature = "postgres"))]
 fn default_deadline() -> u64 {
     15
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_type_stands_under_the_word_that_a_table_takes() {
+        let kebab = |name: &str| {
+            let dashes = name.chars().enumerate().map(|(at, c)| {
+                let dash = if c.is_uppercase() && at > 0 { "-" } else { "" };
+                format!("{dash}{}", c.to_lowercase())
+            });
+            dashes.collect::<String>()
+        };
+        for (name, about) in StoreEntry::KINDS.iter().chain(ProviderEntry::KINDS) {
+            assert_eq!(kebab(name), about.kind);
+            assert!(!about.tests.is_empty() && !about.what.is_empty(), "{name}");
+            for test in about.tests {
+                let tests = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration"));
+                let there = tests.join(format!("{test}.rs")).is_file() || tests.join(test).join("mod.rs").is_file();
+                assert!(there, "{name} names the test {test}, which does not exist");
+            }
+        }
+    }
 }

@@ -161,6 +161,9 @@ impl Provider for VaultAccess {
     fn preflight<'a>(&'a self, at: &'a Target) -> Pending<'a, Result<(), ActionError>> {
         Box::pin(async move {
             let looking = |failure: Failure| ActionError::looking(&failure);
+            if let Some(fault) = self.vault.clock_fault().await {
+                return Err(ActionError::Refused(fault));
+            }
             let own = self.vault.own_token().await.map_err(looking)?;
             let thing = Self::thing(at)?;
             let itself = match thing {

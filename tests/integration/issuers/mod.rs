@@ -212,9 +212,9 @@ fn every_issuer_is_played() {
     played.sort_unstable();
     assert_eq!(described, played);
     let page =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/issuers.md")).expect("docs/issuers.md");
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/providers.md")).expect("docs/providers.md");
     let missing: Vec<&&str> = described.iter().filter(|id| !page.contains(&format!("| `{id}` |"))).collect();
-    assert!(missing.is_empty(), "docs/issuers.md does not list {missing:?}");
+    assert!(missing.is_empty(), "docs/providers.md does not list {missing:?}");
 }
 
 #[test]
