@@ -6,15 +6,18 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::super::{Container, Evidence, PersonRef};
+use super::super::{Container, ContainerKind, Evidence, PersonRef};
+use super::facts::Facts;
 
 /// People and containers by id.
 #[derive(Default)]
 pub(super) struct Known {
     people: HashMap<String, PersonRef>,
     containers: HashMap<String, (Container, Arc<[PersonRef]>)>,
-    /// Small facts by name: the address of the instance, the owner of the account.
-    facts: HashMap<String, String>,
+    /// Small facts by name: the address of the instance, the owner of the account; containers without members.
+    facts: Facts,
+    /// Facts that change while the export is read.
+    changing: HashMap<String, String>,
     /// The file in which a record stands first, by hashes of both.
     firsts: HashMap<u64, u64>,
 }
@@ -62,27 +65,42 @@ impl Known {
 
     /// Adds a container with its members.
     pub(super) fn hold(&mut self, id: impl Into<String>, container: Container, members: Vec<PersonRef>) {
-        self.containers.insert(id.into(), (container, members.into()));
+        let id = id.into();
+        if members.is_empty() && !self.containers.contains_key(&id) {
+            let Container { kind, id: own, name, public } = container;
+            // Most containers are named like the place that they are kept under.
+            let own = if own == id { "" } else { &own };
+            let text = format!("{}{}{own}\n{name}", kind_letter(kind), if public { '+' } else { '-' });
+            return self.facts.note(&format!("\0{id}"), &text);
+        }
+        self.containers.insert(id, (container, members.into()));
     }
 
     /// A container with its members.
     pub(super) fn container(&self, id: &str) -> Option<(Container, Arc<[PersonRef]>)> {
-        self.containers.get(id).cloned()
+        if let Some(held) = self.containers.get(id) {
+            return Some(held.clone());
+        }
+        let text = self.facts.get(&format!("\0{id}"))?;
+        let (kind, public, (own, name)) = (text.get(..1)?, text.get(1..2)? == "+", text.get(2..)?.split_once('\n')?);
+        let kind = KINDS.iter().find(|one| one.1 == kind)?.0;
+        let own = if own.is_empty() { id } else { own };
+        Some((Container { kind, id: own.to_owned(), name: name.to_owned(), public }, Arc::from([])))
     }
 
     /// Notes a fact; the first one stays.
     pub(super) fn note(&mut self, name: impl Into<String>, fact: impl Into<String>) {
-        self.facts.entry(name.into()).or_insert_with(|| fact.into());
+        self.facts.note(&name.into(), &fact.into());
     }
 
     /// Notes a fact anew.
     pub(super) fn replace(&mut self, name: impl Into<String>, fact: impl Into<String>) {
-        self.facts.insert(name.into(), fact.into());
+        self.changing.insert(name.into(), fact.into());
     }
 
     /// A fact.
     pub(super) fn fact(&self, name: &str) -> Option<&str> {
-        self.facts.get(name).map(String::as_str)
+        self.changing.get(name).map(String::as_str).or_else(|| self.facts.get(name))
     }
 
     /// Notes that a record which may lie in many files lies in this one; the first file stays.
@@ -104,6 +122,24 @@ impl Known {
         all.dedup();
         all.into_iter().cloned().collect()
     }
+}
+
+/// Kinds of containers as they are kept.
+const KINDS: &[(ContainerKind, &str)] = &[
+    (ContainerKind::Channel, "c"),
+    (ContainerKind::Dm, "d"),
+    (ContainerKind::GroupDm, "g"),
+    (ContainerKind::Issue, "i"),
+    (ContainerKind::Page, "p"),
+    (ContainerKind::Ticket, "t"),
+    (ContainerKind::Board, "b"),
+    (ContainerKind::Mailbox, "m"),
+    (ContainerKind::Repo, "r"),
+    (ContainerKind::File, "f"),
+];
+
+fn kind_letter(kind: ContainerKind) -> &'static str {
+    KINDS.iter().find(|one| one.0 == kind).map_or("f", |one| one.1)
 }
 
 fn hash(text: &str) -> u64 {

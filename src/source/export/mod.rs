@@ -6,6 +6,7 @@
 
 mod dates;
 mod documents;
+mod facts;
 pub(super) mod json;
 mod known;
 mod out;
