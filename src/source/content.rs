@@ -21,7 +21,7 @@ pub(super) struct Wrapped<'a> {
 pub(super) type Opener = fn(&Wrapped<'_>, &dyn Sink, &mut Coverage) -> bool;
 
 /// Every wrapping that is understood, one line each.
-const OPENERS: &[Opener] = &[super::export::opener];
+const OPENERS: &[Opener] = &[super::slack::opener, super::export::opener];
 
 /// Hands content to the sink: unwrapped, decoded, as it is, or not at all with the reason in the account.
 pub(super) fn hand_on(bytes: &[u8], provenance: &Provenance, sink: &dyn Sink, account: &mut Coverage) {

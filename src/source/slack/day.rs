@@ -23,8 +23,27 @@ impl SlackExport {
         sink: &dyn Sink,
         coverage: &mut Coverage,
     ) {
+        coverage.raw_bytes += bundle.size(name);
         let read = bundle.with(name, &mut |read| {
-            let mut messages = Messages::new(read);
+            self.messages(read, directory, name, sink, coverage);
+            Ok(())
+        });
+        if let Err(why) = read {
+            coverage.fail(name, why);
+        }
+    }
+
+    /// The messages of a stream.
+    pub(super) fn messages(
+        &self,
+        read: &mut dyn Read,
+        directory: &Directory,
+        name: &str,
+        sink: &dyn Sink,
+        coverage: &mut Coverage,
+    ) {
+        let mut messages = Messages::new(read);
+        let read = (|| {
             let first = messages.first()?;
             let day = Day {
                 directory,
@@ -43,8 +62,7 @@ impl SlackExport {
                     }
                 }
             }
-        });
-        coverage.raw_bytes += bundle.size(name);
+        })();
         if let Err(why) = read {
             coverage.fail(name, why);
         }

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 use rayon::prelude::*;
 
 use super::bundle::Bundle;
+use super::content::Wrapped;
 use super::{
     Coverage, Document, Item, Kin, OpenOptions, Progress, Provenance, Sink, Source, SpanMap, content, encoded,
 };
@@ -56,6 +57,23 @@ pub(super) fn recognise(path: &Path, options: &OpenOptions) -> Result<Option<Vec
     };
     let mine = index && has(Part::Day) || has(Part::Dump) || has(Part::Chunks) || database();
     Ok(mine.then(|| vec![Box::new(SlackExport { path: path.to_owned() }) as Box<dyn Source>]))
+}
+
+/// Opens a file of messages that lies among other files: nobody says who its people are, but it names them.
+pub(super) fn opener(wrapped: &Wrapped<'_>, sink: &dyn Sink, account: &mut Coverage) -> bool {
+    let Provenance::File { path, inside } = wrapped.provenance else { return false };
+    let name = inside.last().unwrap_or(path);
+    let json = name.ends_with(".json") && matches!(wrapped.bytes.trim_ascii_start().first(), Some(b'[' | b'{'));
+    if !json || parts::by_content(&wrapped.bytes[..wrapped.bytes.len().min(parts::HEAD)]) != Part::Day {
+        return false;
+    }
+    let whole = inside.iter().fold(path.clone(), |whole, member| format!("{whole}!{member}"));
+    let (folder, name) = whole.rsplit_once('/').unwrap_or(("", &whole));
+    let export = SlackExport { path: PathBuf::from(if folder.is_empty() { "." } else { folder }) };
+    let mut share = Coverage::default();
+    export.messages(&mut &*wrapped.bytes, &Directory::default(), name, sink, &mut share);
+    account.absorb(share);
+    true
 }
 
 /// Whether a name in an archive is one that only Slack's exports have.

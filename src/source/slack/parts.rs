@@ -7,7 +7,7 @@ use super::super::bundle::Bundle;
 use super::super::windows;
 
 /// Bytes that tell a file.
-const HEAD: usize = 4096;
+pub(super) const HEAD: usize = 4096;
 /// Entries of a folder that a look passes.
 const LOOKS: usize = 400;
 

@@ -118,7 +118,8 @@ fn hand(input: &mut Input<'_>, _: &Known, out: &mut Out<'_>) -> Result<(), Strin
             key.as_str(),
         )
         .by(reporter)
-        .at(first(CREATED));
+        .at(first(CREATED))
+        .link(base(row).filter(|_| is_key(&key)).map(|base| format!("{base}/browse/{key}")));
         for name in TEXTS {
             for cell in list(&found.value, name).filter(|_| row.contains_key(*name)) {
                 let text = wiki::decode(record.take(cell));
@@ -137,6 +138,16 @@ fn hand(input: &mut Input<'_>, _: &Known, out: &mut Out<'_>) -> Result<(), Strin
             }
         }
         out.rest(draft.by(None).pointer(found.pointer.as_str()), &record);
+    })
+}
+
+/// The address of the instance, out of the link of an attachment.
+fn base(row: &serde_json::Map<String, serde_json::Value>) -> Option<&str> {
+    let cells = row.values().flat_map(|cells| cells.as_array().into_iter().flatten().chain(Some(cells)));
+    cells.filter_map(serde_json::Value::as_str).find_map(|cell| {
+        let link = cell.rsplit(';').next().filter(|link| link.starts_with("http"))?;
+        let end = ["/secure/attachment/", "/rest/api/"].iter().find_map(|mark| link.find(mark))?;
+        Some(&link[..end])
     })
 }
 

@@ -161,6 +161,37 @@ fn people(address: Option<&Address<'_>>) -> Vec<PersonRef> {
     all
 }
 
+/// The `From` header as it stands; its bytes need not be UTF-8.
+fn raw_from(parsed: &Message<'_>) -> Option<String> {
+    let header = parsed.headers().iter().find(|header| header.name().eq_ignore_ascii_case("from"))?;
+    let bytes = parsed.raw_message.get(header.offset_start as usize..header.offset_end as usize)?;
+    Some(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// `alice at harbourfinch.example (Alice Moreau)`, as archives of lists write addresses.
+fn obscured(header: &str) -> Option<PersonRef> {
+    let header = header.trim();
+    let (address, name) = header.split_once(" (").unwrap_or((header, ""));
+    let (local, domain) = address.split_once(" at ")?;
+    let (local, domain) = (local.trim(), domain.trim());
+    if local.is_empty()
+        || local.contains([' ', '@', '"', '<'])
+        || domain.contains([' ', '@', '>'])
+        || !domain.contains('.')
+    {
+        return None;
+    }
+    let name = format!("Subject: {}\n\n", name.trim_end_matches(')'));
+    let name = MessageParser::default().parse(name.as_bytes()).and_then(|one| one.subject().map(str::to_owned));
+    person("mail", None, None, Some(format!("{local}@{domain}")), name)
+}
+
+/// The place of a message in an archive (RFC 5064).
+fn archived(header: &str) -> Option<String> {
+    let link = header.trim().trim_start_matches('<').split(['>', ' ', '\n']).next()?;
+    link.starts_with("http").then(|| link.to_owned())
+}
+
 /// One message; messages inside it are handed on under their own authors.
 fn message(raw: &[u8], folder: &str, pointer: &str, via: Via, depth: usize, out: &mut Out<'_>) {
     match MessageParser::default().parse(raw) {
@@ -181,6 +212,7 @@ fn parts(parsed: &Message<'_>, folder: &str, pointer: &str, via: Via, depth: usi
         .find_map(|name| parsed.header_raw(*name))
         .and_then(quoted::address);
     let author = original
+        .or_else(|| obscured(&raw_from(parsed)?))
         .or_else(|| people(parsed.from()).into_iter().next())
         .or_else(|| people(parsed.sender()).into_iter().next());
     let mut sent: Vec<PersonRef> = people(parsed.to());
@@ -193,6 +225,7 @@ fn parts(parsed: &Message<'_>, folder: &str, pointer: &str, via: Via, depth: usi
         .via(if automatic && via == Via::Direct { Via::Bot } else { via })
         .at(parsed.date().map(|date| date.to_rfc3339()).and_then(|text| super::super::known::when(&text.into())))
         .to(sent)
+        .link(parsed.header_raw("Archived-At").and_then(archived))
         .pointer(pointer);
     let body = body(parsed);
     let text = format!("{}\n{}", parsed.subject().unwrap_or_default(), body);
