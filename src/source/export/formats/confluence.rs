@@ -75,38 +75,30 @@ fn learn(input: &mut Input<'_>, known: &mut Known) -> Result<(), String> {
                 }
             }
             kind if CONTENT.contains(&kind) => {
-                let title = prop(object, "title").or_else(|| prop(object, "name")).unwrap_or_else(|| kind.to_owned());
-                known.hold(key.as_str(), container(ContainerKind::Page, key.as_str(), title, false), Vec::new());
-                if let Some(inside) = prop(object, "containerContent").or_else(|| prop(object, "owner")) {
-                    known.note(format!("inside {key}"), inside);
-                }
-                for (fact, names) in [
-                    ("author", ["lastModifier", "creator", "lastModifierName", "creatorName"]),
-                    ("first", ["creator", "creatorName", "lastModifier", "lastModifierName"]),
-                ] {
-                    if let Some(found) = names.iter().find_map(|name| prop(object, name)) {
-                        known.note(format!("{fact} {key}"), found);
-                    }
-                }
-                for (fact, name) in [
-                    ("time", "lastModificationDate"),
-                    ("time", "creationDate"),
-                    ("old", "originalVersion"),
-                    ("old", "originalVersionId"),
-                ] {
-                    if let Some(found) = prop(object, name) {
-                        known.note(format!("{fact} {key}"), found);
-                    }
-                }
-                known.note(format!("kind {key}"), kind);
+                let first = |names: &[&str]| names.iter().find_map(|name| prop(object, name)).unwrap_or_default();
+                let title = first(&["title", "name"]);
+                let facts = [
+                    kind.to_owned(),
+                    first(&["containerContent", "owner"]),
+                    first(&["lastModifier", "creator", "lastModifierName", "creatorName"]),
+                    first(&["lastModificationDate", "creationDate"]),
+                    first(&["originalVersion", "originalVersionId"]),
+                    if title.is_empty() { kind.to_owned() } else { title },
+                ];
+                known.note(format!("content {key}"), facts.map(|fact| fact.replace('\n', " ")).join("\n"));
             }
             _ => {}
         }
     })
 }
 
-fn who(known: &Known, fact: &str, key: &str) -> Option<PersonRef> {
-    let name = known.fact(&format!("{fact} {key}"))?;
+/// What the first pass noted of a content: class, content around it, author, time, version that it is an old one of, title.
+fn content<'k>(known: &'k Known, key: &str) -> Option<[&'k str; 6]> {
+    let mut facts = known.fact(&format!("content {key}"))?.split('\n');
+    Some(std::array::from_fn(|_| facts.next().unwrap_or_default()))
+}
+
+fn who(known: &Known, name: &str) -> Option<PersonRef> {
     let mut who =
         known.find(name).cloned().or_else(|| person("confluence", Some(name.to_owned()), None, None, None))?;
     if who.email.is_none()
@@ -124,17 +116,21 @@ fn who(known: &Known, fact: &str, key: &str) -> Option<PersonRef> {
 
 /// A draft of the content with this id, in the page around it.
 fn draft(known: &Known, key: &str) -> Draft {
-    let page = known.fact(&format!("inside {key}")).unwrap_or(key);
-    let of = known.container(page).or_else(|| known.container(key)).map(|held| held.0);
-    let of = of.unwrap_or_else(|| container(ContainerKind::Page, key, format!("content {key}"), false));
-    let kind = match known.fact(&format!("kind {key}")) {
-        _ if known.fact(&format!("old {key}")).is_some() => ItemKind::History,
-        Some("Comment") => ItemKind::Comment,
-        Some("Attachment") => ItemKind::File,
+    let [class, inside, author, time, old, title] = content(known, key).unwrap_or_default();
+    let around = content(known, inside).map(|page| (inside, page[5]));
+    let own = (!class.is_empty()).then_some((key, title));
+    let of = match around.or(own) {
+        Some((id, title)) => container(ContainerKind::Page, id, title, false),
+        None => container(ContainerKind::Page, key, format!("content {key}"), false),
+    };
+    let kind = match class {
+        _ if !old.is_empty() => ItemKind::History,
+        "Comment" => ItemKind::Comment,
+        "Attachment" => ItemKind::File,
         _ => ItemKind::Description,
     };
-    let time = known.fact(&format!("time {key}")).map(|time| Value::String(time.to_owned()));
-    Draft::new(of, kind, key).by(who(known, "author", key)).at(time.as_ref().and_then(when))
+    let author = (!author.is_empty()).then(|| who(known, author)).flatten();
+    Draft::new(of, kind, key).by(author).at(when(&Value::from(time)))
 }
 
 fn hand(input: &mut Input<'_>, known: &Known, out: &mut Out<'_>) -> Result<(), String> {
