@@ -22,6 +22,7 @@
 //! | 11 | [`case`] [`ledger`] [`config`] | the folder of one departure · what is known across cases · `offkey.toml` |
 //! | 12 | [`report`] | a case in the form that somebody reads |
 //! | 13 | [`sweep`] [`gate`] | the story of one departure · of one change to a repository |
+//! | 14 | `fleet` | many repositories: which there are, and copies of them |
 //! | 15 | [`cli`] | the only room that prints |
 
 pub mod action;
@@ -35,6 +36,8 @@ pub mod confirm;
 pub mod detect;
 pub mod error;
 pub mod finding;
+#[cfg(feature = "issuers")]
+pub mod fleet;
 pub mod gate;
 pub mod identity;
 pub mod ledger;

@@ -12,6 +12,8 @@ mod identity;
 mod init;
 mod ledger;
 mod listing;
+#[cfg(feature = "issuers")]
+mod mirror;
 mod pipeline;
 mod progress;
 mod rules;
@@ -63,6 +65,8 @@ fn run(cli: &Cli, ui: Ui) -> Result<Exit> {
         Command::Rules { command } => rules::run(command),
         Command::Systems(args) => systems::run(args),
         Command::Gate(args) => gate::run(args, home, ui),
+        #[cfg(feature = "issuers")]
+        Command::Mirror(args) => mirror::run(args, ui),
         Command::Watch(args) => watch::run(args, home, ui),
         Command::Baseline { command } => baseline::run(command, home, ui),
         Command::Import(args) => baseline::import(args, home, ui),

@@ -40,6 +40,11 @@ pub struct Reply {
     pub body: Zeroizing<Vec<u8>>,
     place: String,
     retry_after: Option<Duration>,
+    /// The link to the next page, and whether the answer links pages at all.
+    next: Option<String>,
+    links: bool,
+    /// When a rate limit that is used up starts anew.
+    reset: Option<Duration>,
 }
 
 impl Ask {
@@ -103,6 +108,21 @@ impl Reply {
     pub fn json(&self) -> Result<serde_json::Value, Failure> {
         serde_json::from_slice(&self.body)
             .map_err(|_| Failure::Strange { place: self.place.clone(), why: "JSON was expected".to_owned() })
+    }
+
+    /// Address of the next page (`Link: <…>; rel="next"`, RFC 8288).
+    pub(crate) fn next(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+
+    /// Whether the answer has links to other pages: then no link to a next one means that this is the last.
+    pub(crate) fn links(&self) -> bool {
+        self.links
+    }
+
+    /// How long to wait before the call is made again, if a rate limit refused it.
+    pub(crate) fn limited(&self) -> Option<Duration> {
+        matches!(self.status, 403 | 429).then_some(self.retry_after.or(self.reset))?
     }
 
     /// True for 2xx.
@@ -171,6 +191,8 @@ impl Http {
             return Err(Failure::Unreachable { place, why: why.to_owned() });
         }
         let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let (next, links) = pages(response.headers());
+        let reset = reset(response.headers());
         let mut body = Zeroizing::new(Vec::new());
         while let Some(chunk) = response.chunk().await.map_err(|error| failure_of(&place, &error))? {
             if body.len() + chunk.len() > self.limit {
@@ -179,8 +201,28 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, body, place, retry_after: seconds.map(Duration::from_secs) })
+        Ok(Reply { status, body, place, retry_after: seconds.map(Duration::from_secs), next, links, reset })
     }
+}
+
+/// The link to the next page, and whether there are links.
+fn pages(headers: &HeaderMap) -> (Option<String>, bool) {
+    let links: Vec<&str> = headers.get_all("link").iter().filter_map(|value| value.to_str().ok()).collect();
+    let next = links.iter().flat_map(|value| value.split(',')).find_map(|link| {
+        let (address, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let next = rest.split(';').any(|part| matches!(part.trim(), "rel=\"next\"" | "rel=next"));
+        next.then(|| address.to_owned())
+    });
+    (next, !links.is_empty())
+}
+
+/// Time until a limit that is used up starts anew; both spellings of the headers are in use.
+fn reset(headers: &HeaderMap) -> Option<Duration> {
+    let number =
+        |names: [&str; 2]| names.iter().find_map(|name| headers.get(*name)?.to_str().ok()?.parse::<i64>().ok());
+    let left = number(["x-ratelimit-remaining", "ratelimit-remaining"])?;
+    let reset = number(["x-ratelimit-reset", "ratelimit-reset"]).filter(|_| left == 0)?;
+    Some(Duration::from_secs(u64::try_from(reset - crate::clock::now().as_second()).unwrap_or(0)))
 }
 
 /// What a client error means for the question whether something was sent.

@@ -12,6 +12,8 @@ mod aws_secrets;
 mod aws_xml;
 mod failure;
 #[cfg(feature = "issuers")]
+mod hosting;
+#[cfg(feature = "issuers")]
 mod http;
 #[cfg(feature = "accounts")]
 mod ldap;
@@ -44,6 +46,8 @@ pub use aws_secrets::{SecretFacts, SecretVersion, WhichVersion};
 #[cfg(feature = "aws")]
 pub use aws_xml::Element;
 pub use failure::Failure;
+#[cfg(feature = "issuers")]
+pub use hosting::{Hosted, Hosting, HostingKind};
 #[cfg(feature = "issuers")]
 pub use http::{Ask, Http, Reply, place_of};
 #[cfg(feature = "accounts")]

@@ -26,6 +26,8 @@ mod incremental;
 #[cfg(feature = "issuers")]
 mod issuers;
 mod lab;
+#[cfg(feature = "issuers")]
+mod mirror;
 #[cfg(feature = "vault")]
 mod openbao_access;
 #[cfg(feature = "vault")]

@@ -102,6 +102,9 @@ pub(super) enum Command {
     Init(InitArgs),
     /// Look at repositories again and again: only what came since the last look, only what is new
     Watch(WatchArgs),
+    /// Copy every repository of an organisation on GitHub, GitLab or Gitea into a folder, or bring the copies up to date
+    #[cfg(feature = "issuers")]
+    Mirror(MirrorArgs),
     /// Findings of a repository that are known and accepted for now
     Baseline {
         /// What to do with it.

@@ -220,3 +220,25 @@ pub(crate) enum RulesCommand {
         file: PathBuf,
     },
 }
+
+/// `offkey mirror`
+#[cfg(feature = "issuers")]
+#[derive(Debug, Args)]
+pub(crate) struct MirrorArgs {
+    /// Whose repositories: github:NAME, gitlab:NAME (a group, with all below it) or gitea:NAME. The token, if one is needed, is
+    /// read from GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN.
+    #[arg(value_name = "OWNER")]
+    pub(crate) owner: String,
+    /// Folder for the copies; `offkey scan --incremental FOLDER` reads them all.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) into: PathBuf,
+    /// Address of an own server: https://git.example.com.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) host: Option<String>,
+    /// Leave out forks.
+    #[arg(long)]
+    pub(crate) no_forks: bool,
+    /// Leave out archived repositories.
+    #[arg(long)]
+    pub(crate) no_archived: bool,
+}
