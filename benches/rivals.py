@@ -58,7 +58,7 @@ def programs(what, path):
     """Command and exit codes that say "scanned", by name."""
     bare = what == "history"
     leaks = [GITLEAKS, "git" if bare else "dir", str(path), "--no-banner", "-f", "json", "-r", str(REPORT)]
-    better = [BETTERLEAKS, "git" if bare else "dir", str(path), "--no-banner", "-o", str(REPORT)]
+    better = [BETTERLEAKS, *(["git"] if bare else []), str(path), "--no-banner", "-o", str(REPORT)]
     king = [KINGFISHER, "scan", str(path), "--no-validate", "--format", "jsonl", "-o", str(REPORT), "--no-update-check", "-q"]
     ours = [OFFKEY, "scan", str(path), "--format", "jsonl", "-o", str(REPORT)]
     return {

@@ -118,3 +118,38 @@ fn needles_come_from_standard_input_and_refused_ones_are_a_gap() {
     assert!(said.contains("exact-values") && said.contains("shorter than six characters"), "{said}");
     assert!(!warned.contains(&value) && !said.contains(&value));
 }
+
+/// What a cluster keeps: a Secret in base64, and a release as Helm writes it, packed and encoded twice.
+#[test]
+fn needles_are_found_in_kubernetes_secrets_and_in_what_is_packed_and_encoded() {
+    use std::io::Write;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = folder.path().join("cluster");
+    std::fs::create_dir(&all).expect("made");
+    let value = ["teal lantern", "!", "under 9 bridges"].concat();
+    let plain = data_encoding::BASE64.encode(value.as_bytes());
+    let secret = format!("apiVersion: v1\nkind: Secret\ndata:\n  note: aGVsbG8=\n  password: {plain}\n");
+    std::fs::write(all.join("secret.yaml"), &secret).expect("written");
+    let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let values = format!("{{\"config\":{{\"db\":{{\"password\":\"{value}\",\"host\":\"db\"}}}},\"name\":\"shop\"}}");
+    zip.write_all(values.as_bytes()).expect("packed");
+    let packed = zip.finish().expect("packed");
+    let once = data_encoding::BASE64.encode(&packed);
+    std::fs::write(all.join("once.txt"), format!("kept for later: {once}\n")).expect("written");
+    let twice = data_encoding::BASE64.encode(once.as_bytes());
+    let release = format!("kind: Secret\ntype: helm.sh/release.v1\ndata:\n  release: {twice}\n");
+    std::fs::write(all.join("release.yaml"), release).expect("written");
+    // The same forms of another value are nothing.
+    let other = data_encoding::BASE64.encode(value.replace('9', "8").as_bytes());
+    std::fs::write(all.join("other.yaml"), format!("kind: Secret\ndata:\n  password: {other}\n")).expect("written");
+    let arguments = ["scan", "--needles", "-", "--format", "jsonl", "cluster"];
+    let (code, said, _) = offkey(folder.path(), &arguments, &format!("{value}\n"));
+    assert_eq!(code, 10, "{said}");
+    let exact = |line: &&str| line.contains("\"rule\":\"needle:-:1\"");
+    let found: Vec<&str> = said.lines().filter(exact).collect();
+    for place in ["cluster/secret.yaml\",\"line_start\":5,", "cluster/once.txt", "cluster/release.yaml"] {
+        assert!(found.iter().any(|found| found.contains(&format!("\"path\":\"{place}"))), "{place}: {said}");
+    }
+    assert!(found.iter().all(|found| !found.contains("other.yaml")), "{said}");
+}
