@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::rest::{Rest, refusal};
 use super::shelf::{Backend, Entry, Listing, Shelf};
@@ -87,14 +87,6 @@ impl Gcp {
     }
 }
 
-fn entry(secret: &str, version: String, text: String) -> Entry {
-    let fields = match serde_json::from_str(&text) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::from_iter([("value".to_owned(), Value::from(text))]),
-    };
-    Entry { path: secret.to_owned(), version, fields }
-}
-
 impl Backend for Gcp {
     fn label(&self) -> &'static str {
         "Google Secret Manager"
@@ -110,7 +102,7 @@ impl Backend for Gcp {
             for secret in self.pages(&self.path(&[]), "secrets", "").await? {
                 let Some(name) = last(&secret["name"]) else { continue };
                 match self.newest(name).await {
-                    Ok(Some((version, text))) => listing.entries.push(entry(name, version, text)),
+                    Ok(Some((version, text))) => listing.entries.push(Entry::of_text(name, version, text)),
                     Ok(None) => {
                         listing.left_out.push((name.to_owned(), "its newest version cannot be read as text".to_owned()))
                     }
@@ -122,7 +114,7 @@ impl Backend for Gcp {
     }
 
     fn get<'a>(&'a self, path: &'a str) -> Pending<'a, Result<Option<Entry>, Failure>> {
-        Box::pin(async move { Ok(self.newest(path).await?.map(|(version, text)| entry(path, version, text))) })
+        Box::pin(async move { Ok(self.newest(path).await?.map(|(version, text)| Entry::of_text(path, version, text))) })
     }
 
     fn put<'a>(&'a self, changed: &'a Entry, _: &'a str) -> Pending<'a, Result<bool, Failure>> {
@@ -130,12 +122,7 @@ impl Backend for Gcp {
             // Read right before: somebody may have added a version since.
             let newest = self.newest(&changed.path).await?;
             let Some((_, text)) = newest.filter(|(version, _)| *version == changed.version) else { return Ok(false) };
-            let whole = matches!(serde_json::from_str(&text), Ok(Value::Object(_)));
-            let text = match changed.fields.get("value") {
-                Some(Value::String(value)) if !whole => value.clone(),
-                _ => Value::Object(changed.fields.clone()).to_string(),
-            };
-            self.add(&changed.path, &text).await.map(|()| true)
+            self.add(&changed.path, &changed.text_like(&text)).await.map(|()| true)
         })
     }
 

@@ -11,6 +11,8 @@
 
 #[cfg(feature = "aws")]
 mod aws_secrets;
+#[cfg(feature = "issuers")]
+mod azure_vault;
 mod file;
 #[cfg(feature = "issuers")]
 mod gcp_secrets;
@@ -33,6 +35,8 @@ mod vault_reads;
 
 #[cfg(feature = "aws")]
 pub use aws_secrets::AwsSecrets;
+#[cfg(feature = "issuers")]
+pub use azure_vault::azure_vault;
 pub use file::FileStore;
 #[cfg(feature = "issuers")]
 pub use gcp_secrets::gcp_secrets;

@@ -15,6 +15,7 @@ pub struct Rest {
     base: Url,
     header: &'static str,
     token: SecretValue,
+    patch: &'static str,
 }
 
 impl Rest {
@@ -31,7 +32,7 @@ impl Rest {
         }
         let http = Http::new(&url, deadline, authority)?;
         let token = SecretValue::from(format!("Bearer {}", token.expose_str().unwrap_or_default()));
-        Ok(Self { http, base: url, header: "authorization", token })
+        Ok(Self { http, base: url, header: "authorization", token, patch: "application/merge-patch+json" })
     }
 
     /// The same with the token alone in another header.
@@ -39,6 +40,13 @@ impl Rest {
     pub fn with_header(mut self, header: &'static str, token: &SecretValue) -> Self {
         self.header = header;
         self.token = token.clone();
+        self
+    }
+
+    /// The same for an interface that takes changes as plain JSON.
+    #[must_use]
+    pub(super) fn with_plain_patch(mut self) -> Self {
+        self.patch = "application/json";
         self
     }
 
@@ -66,7 +74,7 @@ impl Rest {
             ask = ask.json(body);
         }
         if method == "PATCH" {
-            ask = ask.header("content-type", "application/merge-patch+json");
+            ask = ask.header("content-type", self.patch);
         }
         self.http.send(ask).await
     }

@@ -1,12 +1,13 @@
 //! The whole walk on real servers by the program itself: Alice read a database password in OpenBao and pasted it in chat;
 //! it is rotated in PostgreSQL and OpenBao, and the old value is seen to fail.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::json;
 
 use crate::lab::{Lab, unique};
+use crate::steps::collect;
 
 /// A company in a folder, with its rows in the live systems.
 struct Company {
@@ -133,13 +134,6 @@ password = {{ file = "pg.password" }}
             let found = texts.iter().any(|text| memchr::memmem::find(text, value.as_bytes()).is_some());
             assert!(!found, "a value leaked");
         }
-    }
-}
-
-pub(crate) fn collect(dir: &Path, into: &mut Vec<Vec<u8>>) {
-    for entry in std::fs::read_dir(dir).expect("readable") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() { collect(&path, into) } else { into.push(std::fs::read(path).expect("readable")) }
     }
 }
 

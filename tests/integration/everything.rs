@@ -6,9 +6,10 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::departure::{collect, said};
+use crate::departure::said;
 use crate::lab::{Aws, Lab, Postgres, PrivateVault, unique};
 use crate::openbao_access::{Person, person};
+use crate::steps::collect;
 
 /// What Alice left behind.
 struct Remains {

@@ -24,6 +24,8 @@ mod hooks;
 mod hostile_history;
 mod incremental;
 #[cfg(feature = "issuers")]
+mod issuer_departure;
+#[cfg(feature = "issuers")]
 mod issuers;
 mod lab;
 #[cfg(feature = "issuers")]

@@ -1,6 +1,8 @@
 //! Stores over HTTP against small servers that keep state by the documented rules: versions, conflicts, pages, rights. No
 //! such store can be had here for real, so what this proves is the contract and the walk, not the product.
 
+mod azure;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::TcpListener;
@@ -522,6 +524,7 @@ products! {
     kubernetes: super::Cluster,
     gitlab_ci: super::Forge,
     gcp_secrets: super::Cloud,
+    azure_vault: super::azure::Vault,
 }
 
 #[test]

@@ -108,3 +108,11 @@ pub(crate) fn alice_commits(folder: &Path, file: &str, message: &str) {
     let alice = git2::Signature::now("Alice Moreau", "alice@harbourfinch.example").expect("a signature");
     repository.commit(Some("HEAD"), &alice, &alice, message, &tree, &[]).expect("committed");
 }
+
+/// The bytes of every file below a folder.
+pub(crate) fn collect(dir: &Path, into: &mut Vec<Vec<u8>>) {
+    for entry in std::fs::read_dir(dir).expect("readable") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() { collect(&path, into) } else { into.push(std::fs::read(path).expect("readable")) }
+    }
+}

@@ -88,6 +88,15 @@ pub(super) const GCP_SECRETS: About = About {
     tests: &["shelves"],
 };
 
+/// Azure.
+pub(super) const AZURE_VAULT: About = About {
+    kind: "azure-vault",
+    what: "Azure Key Vault secrets",
+    columns: ["in a secret beside it", REREAD],
+    proof: Proof::Contract,
+    tests: &["shelves"],
+};
+
 /// GitLab.
 pub(super) const GITLAB_CI: About = About {
     kind: "gitlab-ci",

@@ -102,6 +102,7 @@ tables! {
     VaultKv1(vault::Kv1) needs "vault" is VAULT_KV1,
     Kubernetes(shelves::Kubernetes) needs "issuers" is KUBERNETES,
     GcpSecrets(shelves::Gcp) needs "issuers" is GCP_SECRETS,
+    AzureVault(shelves::Azure) needs "issuers" is AZURE_VAULT,
     GitlabCi(shelves::GitLab) needs "issuers" is GITLAB_CI,
     AwsSecrets(aws::Secrets) needs "aws" is AWS_SECRETS,
 }

@@ -1,4 +1,4 @@
-//! `type = "kubernetes"`, `"gcp-secrets"`, `"gitlab-ci"`: stores over HTTP that take a token.
+//! `type = "kubernetes"`, `"gcp-secrets"`, `"azure-vault"`, `"gitlab-ci"`: stores over HTTP that take a token.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{SecretSource, Table, default_deadline};
 use crate::error::{Error, Result};
 use crate::secret::{Fingerprinter, SecretValue};
-use crate::store::{Rest, Store, gcp_secrets, gitlab_variables, kubernetes_secrets};
+use crate::store::{Rest, Store, azure_vault, gcp_secrets, gitlab_variables, kubernetes_secrets};
 
 /// Secrets of Kubernetes.
 #[derive(Debug, Deserialize)]
@@ -41,6 +41,19 @@ pub(in crate::config) struct Gcp {
 
 fn gcp_address() -> String {
     "https://secretmanager.googleapis.com".to_owned()
+}
+
+/// Azure Key Vault.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Azure {
+    name: String,
+    /// `https://NAME.vault.azure.net`
+    address: String,
+    /// An access token: what `az account get-access-token --resource https://vault.azure.net` prints.
+    token: SecretSource,
+    #[serde(default = "default_deadline")]
+    deadline_seconds: u64,
 }
 
 /// CI/CD variables of GitLab.
@@ -112,6 +125,22 @@ impl Table<dyn Store> for Gcp {
         let token = self.token.read(folder, &format!("store {}", self.name))?;
         let rest = rest(&self.name, &self.address, &token, self.deadline_seconds, None)?;
         Ok(Box::new(gcp_secrets(&self.name, rest, &self.project, fingerprinter.clone())))
+    }
+}
+
+impl Table<dyn Store> for Azure {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn own(&self) -> Option<&SecretSource> {
+        Some(&self.token)
+    }
+
+    fn open(&self, folder: &Path, fingerprinter: &Fingerprinter) -> Result<Box<dyn Store>> {
+        let token = self.token.read(folder, &format!("store {}", self.name))?;
+        let rest = rest(&self.name, &self.address, &token, self.deadline_seconds, None)?;
+        Ok(Box::new(azure_vault(&self.name, rest, fingerprinter.clone())))
     }
 }
 

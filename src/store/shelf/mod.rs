@@ -38,6 +38,26 @@ pub(super) struct Entry {
     pub(super) fields: Map<String, Value>,
 }
 
+impl Entry {
+    /// The entry that a text is: a JSON object field by field, every other text as the field `value`.
+    pub(super) fn of_text(path: &str, version: String, text: String) -> Self {
+        let fields = match serde_json::from_str(&text) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::from_iter([("value".to_owned(), Value::from(text))]),
+        };
+        Self { path: path.to_owned(), version, fields }
+    }
+
+    /// The text of the entry, in the form that `before` has.
+    pub(super) fn text_like(&self, before: &str) -> String {
+        let whole = matches!(serde_json::from_str(before), Ok(Value::Object(_)));
+        match self.fields.get("value") {
+            Some(Value::String(value)) if !whole => value.clone(),
+            _ => Value::Object(self.fields.clone()).to_string(),
+        }
+    }
+}
+
 /// What a walk of the store brought.
 #[derive(Default)]
 pub(super) struct Listing {
