@@ -110,9 +110,10 @@ impl Collector<'_> {
         }
         let mut lines = Lines::new(document.bytes);
         let hits = found.into_iter().map(|found| {
+            let record = document.spans.and_then(|spans| spans.record_line());
             let mut locate = |offset: usize| {
                 let (line, column) = lines.locate(offset);
-                shifted(place, line, column)
+                record.map_or_else(|| shifted(place, line, column), |record| (record + 1, column))
             };
             // The end is that of the last byte, which may stand in another raw line than what comes behind it.
             let raw = |offset: usize| document.spans?.raw_line(offset).map(|(line, column)| (line + 1, column));

@@ -8,6 +8,8 @@ pub struct SpanMap {
     place: Option<Place>,
     /// Where decoded text stands in the raw file: `(decoded start, line, column)`, both from 0, in order.
     lines: Vec<(usize, u32, u32)>,
+    /// Raw line, from 0, of the record that all of the text comes from.
+    record: Option<u32>,
     /// Starts of the matches that belong to this text, if not all do.
     own: Option<std::ops::Range<usize>>,
 }
@@ -31,6 +33,16 @@ impl SpanMap {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let pieces = vec![(0, start, usize::MAX - start)];
         Self { pieces, place: Some(Place { offset, line, column, own }), ..Self::default() }
+    }
+
+    /// The map of text out of one record of a larger file, of which only the line is known where it starts (from 0).
+    pub fn record(line: u32) -> Self {
+        Self { record: Some(line), ..Self::default() }
+    }
+
+    /// Raw line, from 0, of the record that the text comes from, if nothing nearer is known.
+    pub fn record_line(&self) -> Option<u32> {
+        self.record
     }
 
     /// Notes that decoded text from `decoded` on comes from one raw line: this one, from this column on, both from 0.

@@ -23,7 +23,7 @@ pub(in crate::source) type Each<'a> = dyn FnMut(Found) + 'a;
 /// # Errors
 /// Why the text ends or breaks; records before that were handed on.
 pub(in crate::source) fn members(read: &mut dyn Read, into: &[&str], each: &mut Each<'_>) -> Result<(), String> {
-    let mut scan = Scan { read, buffer: vec![0; 64 << 10], at: 0, full: 0, base: 0 };
+    let mut scan = Scan::new(read);
     loop {
         match scan.next_char()? {
             None => return Ok(()),
@@ -62,6 +62,7 @@ pub(super) fn gather(read: &mut dyn Read, lists: &[&str], each: &mut Each<'_>) -
         }
     });
     if !top.is_empty() {
+        super::lines::starts(None);
         each(Found { key: ".".to_owned(), pointer: String::new(), value: Value::Object(top) });
     }
     result
@@ -75,7 +76,7 @@ const MANY: usize = 50_000;
 /// # Errors
 /// Which lines could not be used.
 pub(super) fn lines(read: &mut dyn Read, each: &mut Each<'_>) -> Result<(), String> {
-    let mut scan = Scan { read, buffer: vec![0; 64 << 10], at: 0, full: 0, base: 0 };
+    let mut scan = Scan::new(read);
     let (mut number, mut bad, mut line) = (0usize, Vec::new(), Vec::new());
     loop {
         line.clear();
@@ -84,7 +85,10 @@ pub(super) fn lines(read: &mut dyn Read, each: &mut Each<'_>) -> Result<(), Stri
         let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii();
         if !text.is_empty() {
             match serde_json::from_slice(text) {
-                Ok(value) => each(Found { key: String::new(), pointer: format!("line {number}"), value }),
+                Ok(value) => {
+                    super::lines::starts(u32::try_from(number - 1).ok());
+                    each(Found { key: String::new(), pointer: format!("line {number}"), value });
+                }
                 Err(_) => bad.push(number),
             }
         }
@@ -132,11 +136,27 @@ struct Scan<'a> {
     at: usize,
     full: usize,
     base: u64,
+    /// Lines before a place of the buffer.
+    counted: (usize, u32),
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn new(read: &'a mut dyn Read) -> Self {
+        Self { read, buffer: vec![0; 64 << 10], at: 0, full: 0, base: 0, counted: (0, 0) }
+    }
+
+    /// Counts the lines before a place that lies behind the last one that was asked for.
+    fn lines_before(&mut self, at: usize) -> u32 {
+        let (from, lines) = self.counted;
+        let lines = lines + memchr::memchr_iter(b'\n', &self.buffer[from.min(at)..at]).count() as u32;
+        self.counted = (at, lines);
+        lines
+    }
+
     fn peek(&mut self) -> Result<Option<u8>, String> {
         if self.at == self.full {
+            let lines = self.lines_before(self.full);
+            self.counted = (0, lines);
             self.base += self.full as u64;
             self.at = 0;
             self.full = loop {
@@ -233,7 +253,9 @@ impl Scan<'_> {
 
     fn hand(&mut self, first: u8, key: &str, pointer: String, each: &mut Each<'_>) -> Result<(), String> {
         let mut raw = Vec::new();
+        let line = self.lines_before(self.at);
         self.copy(first, &mut raw)?;
+        super::lines::starts(Some(line));
         let value = match serde_json::from_slice(&raw) {
             Ok(value) => value,
             // Too deep for a tree, or with bytes that are no UTF-8: its text is searched, its fields are not known.
@@ -245,35 +267,48 @@ impl Scan<'_> {
 
     /// Copies one value whose first byte was taken.
     fn copy(&mut self, first: u8, raw: &mut Vec<u8>) -> Result<(), String> {
-        let (mut depth, mut quoted, mut byte) = (0u32, false, first);
-        loop {
-            raw.push(byte);
-            if quoted {
-                match byte {
-                    b'\\' => raw.push(self.bump()?.ok_or_else(|| self.broken("the JSON is cut off"))?),
-                    b'"' => quoted = false,
-                    _ => {}
-                }
+        raw.push(first);
+        let (mut depth, mut quoted) = match first {
+            b'"' => (0u32, true),
+            b'{' | b'[' => (1, false),
+            _ => return self.word(raw),
+        };
+        while depth > 0 || quoted {
+            if self.peek()?.is_none() {
+                return Err(self.broken("the JSON is cut off"));
+            }
+            let rest = &self.buffer[self.at..self.full];
+            let found = if quoted {
+                memchr::memchr2(b'"', b'\\', rest)
             } else {
-                match byte {
-                    b'"' => quoted = true,
-                    b'{' | b'[' => depth += 1,
-                    b'}' | b']' => depth = depth.saturating_sub(1),
-                    _ => {}
-                }
+                rest.iter().position(|byte| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']'))
+            };
+            let taken = found.map_or(rest.len(), |at| at + 1);
+            raw.extend_from_slice(&rest[..taken]);
+            self.at += taken;
+            match found.map(|_| raw[raw.len() - 1]) {
+                Some(b'\\') => raw.push(self.bump()?.ok_or_else(|| self.broken("the JSON is cut off"))?),
+                Some(b'"') => quoted = !quoted,
+                Some(b'{' | b'[') => depth += 1,
+                Some(_) => depth = depth.saturating_sub(1),
+                None => {}
             }
             if raw.len() > LARGEST {
                 return Err(self.broken("one record of more than 16 MiB"));
             }
-            if depth == 0 && !quoted {
-                let closed = matches!(byte, b'"' | b'}' | b']');
-                if closed || !matches!(self.peek()?, Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'+' | b'-'))
-                {
-                    return Ok(());
-                }
-            }
-            byte = self.bump()?.ok_or_else(|| self.broken("the JSON is cut off"))?;
         }
+        Ok(())
+    }
+
+    /// Copies the rest of a number or a word.
+    fn word(&mut self, raw: &mut Vec<u8>) -> Result<(), String> {
+        while matches!(self.peek()?, Some(b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'+' | b'-')) {
+            raw.extend(self.bump()?);
+            if raw.len() > LARGEST {
+                return Err(self.broken("one record of more than 16 MiB"));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ mod documents;
 mod facts;
 pub(super) mod json;
 mod known;
+mod lines;
 mod out;
 mod table;
 mod text;

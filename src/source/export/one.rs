@@ -8,7 +8,7 @@ use super::super::content::Wrapped;
 use super::super::{Coverage, Provenance, Sink, windows};
 use super::known::Known;
 use super::utf8::{Utf8, announced};
-use super::{Format, HEAD, Input, Out, Peek, formats};
+use super::{Format, HEAD, Input, Out, Peek, formats, lines};
 
 /// Opens content that some format claims. Blobs of git keep their own provenance, which knows the commits, and stay text.
 pub(in super::super) fn opener(wrapped: &Wrapped<'_>, sink: &dyn Sink, account: &mut Coverage) -> bool {
@@ -73,12 +73,14 @@ pub(super) fn read(
     sink: &dyn Sink,
     account: &mut Coverage,
 ) -> Result<(), String> {
+    let _inner = lines::Inner::begin();
     let mut own = Known::default();
     if let (None, Some(learn)) = (known, format.learn) {
         // What the first pass cannot read is named by the second.
         let _again = open(&mut |read| learn(&mut Input { name, read, map }, &mut own));
     }
     let known = known.unwrap_or(&own);
+    lines::starts(None);
     open(&mut |read| {
         let mut out = Out { sink, coverage: account, shown, format: format.id, outer: None };
         (format.hand)(&mut Input { name, read, map }, known, &mut out)

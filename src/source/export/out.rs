@@ -10,7 +10,7 @@ use super::super::{
     Container, ContainerKind, Coverage, Document, Item, ItemKind, PersonRef, Provenance, Sink, SpanMap, Via,
 };
 use super::super::{content, encoded};
-use super::documents;
+use super::{documents, lines};
 
 /// Takes the items of one file.
 pub(super) struct Out<'a> {
@@ -35,7 +35,8 @@ impl Out<'_> {
         let provenance = self.place(item);
         self.coverage.documents += 1;
         self.coverage.bytes += text.len() as u64;
-        self.sink.document(&Document { bytes: text.as_bytes(), provenance: &provenance, spans: None });
+        let spans = lines::current().map(SpanMap::record);
+        self.sink.document(&Document { bytes: text.as_bytes(), provenance: &provenance, spans: spans.as_ref() });
         encoded::hand_on(text.as_bytes(), &provenance, self.sink, self.coverage);
     }
 

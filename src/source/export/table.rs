@@ -5,6 +5,7 @@ use std::io::{BufReader, Read};
 use serde_json::{Map, Value};
 
 use super::json::{Each, Found};
+use super::lines;
 
 /// Hands on each row as an object by header; a header that repeats gives a list. Separator and mark of the byte order are
 /// found out.
@@ -43,6 +44,7 @@ pub(super) fn rows(read: &mut dyn Read, each: &mut Each<'_>) -> Result<(), Strin
             Ok(true) => {}
         }
         number += 1;
+        lines::starts(row.position().map(|at| u32::try_from(at.line().saturating_sub(1)).unwrap_or(u32::MAX)));
         let mut value = Map::new();
         for (at, cell) in row.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
             let name = headers.get(at).cloned().unwrap_or_else(|| format!("column {}", at + 1));

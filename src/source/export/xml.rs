@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use serde_json::{Map, Value};
 
 use super::json::{Each, Found, LARGEST};
+use super::lines;
 use super::text::html::entities;
 
 /// Hands on every element at `depth` below the root element (1: its children) as an object: attributes and children by name,
@@ -14,7 +15,7 @@ use super::text::html::entities;
 /// # Errors
 /// When reading fails or an element is too large.
 pub(super) fn elements(read: &mut dyn Read, depth: usize, each: &mut Each<'_>) -> Result<(), String> {
-    let mut tokens = Tokens { read: BufReader::with_capacity(64 << 10, read), size: 0, in_markup: false };
+    let mut tokens = Tokens::new(read);
     // Every open element below the one that is being read.
     let mut open: Vec<(String, Map<String, Value>)> = Vec::new();
     let (mut level, mut number) = (0usize, 0usize);
@@ -22,6 +23,9 @@ pub(super) fn elements(read: &mut dyn Read, depth: usize, each: &mut Each<'_>) -
         match token {
             Token::Start(name, attributes, empty) => {
                 if level >= depth && open.len() < 200 {
+                    if open.is_empty() {
+                        lines::starts(Some(tokens.lines.1));
+                    }
                     open.push((name, attributes));
                     if empty {
                         close(&mut open, &mut number, each);
@@ -74,7 +78,7 @@ pub(super) enum Event<'e> {
 /// # Errors
 /// When reading fails, a text is too large, or the document is cut off.
 pub(super) fn events(read: &mut dyn Read, each: &mut dyn FnMut(Event<'_>)) -> Result<(), String> {
-    let mut tokens = Tokens { read: BufReader::with_capacity(64 << 10, read), size: 0, in_markup: false };
+    let mut tokens = Tokens::new(read);
     let mut open: Vec<String> = Vec::new();
     while let Some(token) = tokens.next()? {
         tokens.size = 0;
@@ -138,12 +142,21 @@ struct Tokens<R> {
     read: R,
     size: usize,
     in_markup: bool,
+    /// Lines so far, and before the last tag.
+    lines: (u32, u32),
+}
+
+impl<R: Read> Tokens<BufReader<R>> {
+    fn new(read: R) -> Self {
+        Self { read: BufReader::with_capacity(64 << 10, read), size: 0, in_markup: false, lines: (0, 0) }
+    }
 }
 
 impl<R: BufRead> Tokens<R> {
     fn next(&mut self) -> Result<Option<Token>, String> {
         loop {
             if std::mem::take(&mut self.in_markup) {
+                self.lines.1 = self.lines.0;
                 match self.markup()? {
                     Some(token) => return Ok(Some(token)),
                     None => continue,
@@ -198,7 +211,9 @@ impl<R: BufRead> Tokens<R> {
     /// Reads up to and with a byte; false at the end.
     fn until(&mut self, end: u8, into: &mut Vec<u8>) -> Result<bool, String> {
         let room = (LARGEST + 1).saturating_sub(self.size) as u64;
+        let before = into.len();
         let got = (&mut self.read).take(room).read_until(end, into).map_err(|error| error.to_string())?;
+        self.lines.0 += memchr::memchr_iter(b'\n', &into[before..]).count() as u32;
         self.size += got;
         if self.size > LARGEST {
             return Err("one element of more than 16 MiB".to_owned());

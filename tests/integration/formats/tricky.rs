@@ -218,3 +218,68 @@ fn t15_an_export_beside_other_files_and_in_an_archive() {
     assert_eq!(seen.one(&inside).by(), "Alice");
     assert!(seen.one(&beside).item.is_none(), "a file of its own has no author");
 }
+
+#[test]
+fn findings_in_exports_carry_the_line_of_their_record() {
+    use offkey::detect::{Detector, Options, run};
+    let token = format!("{}{}", concat!("glpat", "-"), "Xy7Kq2Lm9Pz4Rw8Tn3Vb");
+    let issue = |key: &str, text: &str| {
+        format!(
+            "  {{\n   \"key\": \"{key}\",\n   \"fields\": {{\"summary\": \"x\", \"description\": \"{text}\"}}\n  }}"
+        )
+    };
+    let filler = "{\n\"deep\": [1,\n2]\n}".repeat(5000);
+    let mail = |text: &str| {
+        format!(
+            "From bob@harbourfinch.example Mon Jan  1 00:00:00 2024\nFrom: Bob <bob@harbourfinch.example>\nTo: a@harbourfinch.example\nSubject: x\n\nhello\n{text}\n\n"
+        )
+    };
+    let filled = serde_json::to_string(&filler).expect("written");
+    let files = [
+        // Line of the record with the token, from 1.
+        (
+            "issues.json",
+            format!(
+                "{{\n \"startAt\": 0,\n \"issues\": [\n{},\n{}\n ]\n}}\n",
+                issue("OPS-1", "no"),
+                issue("OPS-2", &token)
+            ),
+            8,
+        ),
+        (
+            "issues.csv",
+            format!(
+                "Issue key,Issue id,Summary,Comment\nOPS-1,1,x,\"01/Jan/24 1:00 AM;u7;two\nlines\"\nOPS-2,2,x,\"01/Jan/24 1:00 AM;u7;{token}\"\n"
+            ),
+            4,
+        ),
+        (
+            "entities.xml",
+            format!(
+                "<?xml version=\"1.0\"?>\n<entity-engine-xml>\n<Issue id=\"1\" key=\"OPS-1\">\n<description><![CDATA[a\nb]]></description>\n</Issue>\n<Action id=\"2\" issue=\"1\" type=\"comment\"\n body=\"{token}\"/>\n</entity-engine-xml>\n"
+            ),
+            7,
+        ),
+        ("box.mbox", format!("{}{}", mail("no"), mail(&token)), 9),
+        (
+            "issues.ndjson",
+            format!(
+                "{{\"iid\": 1, \"title\": \"x\", \"description\": \"no\", \"author_id\": 7, \"notes\": [], \"state\": {filled}}}\n{{\"iid\": 2, \"title\": \"x\", \"description\": \"{token}\", \"author_id\": 7, \"notes\": []}}\n"
+            ),
+            2,
+        ),
+    ];
+    let detector = Detector::new(offkey::rule::RuleSet::builtin(), Vec::new(), Options::default())
+        .expect("built-in rules compile");
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, text, line) in files {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        let sources = offkey::source::open(&path, &offkey::source::OpenOptions::default()).expect("readable");
+        let (hits, coverage) = run(&detector, &sources, &offkey::source::Progress::default(), None).expect("read");
+        assert_ne!(coverage[0].format, "files", "{name}");
+        let lines: Vec<(u32, u32)> =
+            hits.iter().filter(|hit| hit.found.secret.expose() == token.as_bytes()).map(|hit| hit.lines).collect();
+        assert!(!lines.is_empty() && lines.iter().all(|one| *one == (line, line)), "{name}: {lines:?}");
+    }
+}

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType};
 
 use super::super::known::{Known, person};
+use super::super::lines;
 use super::super::out::{Draft, Out, container};
 use super::super::text::{html, merged};
 use super::super::{Format, Input, Peek};
@@ -54,8 +55,12 @@ fn claims(peek: &Peek<'_>) -> bool {
 }
 
 fn hand(input: &mut Input<'_>, _: &Known, out: &mut Out<'_>) -> Result<(), String> {
-    let mut lines =
-        Lines { read: BufReader::with_capacity(64 << 10, &mut *input.read), back: VecDeque::new(), broken: None };
+    let mut lines = Lines {
+        read: BufReader::with_capacity(64 << 10, &mut *input.read),
+        back: VecDeque::new(),
+        broken: None,
+        number: 0,
+    };
     let folder = input.name.rsplit('/').next().unwrap_or(input.name).to_owned();
     let mut number = 0usize;
     while let Some(raw) = lines.message()? {
@@ -70,10 +75,13 @@ struct Lines<R> {
     read: R,
     back: VecDeque<Vec<u8>>,
     broken: Option<String>,
+    /// Lines that were read, without those given back.
+    number: u32,
 }
 
 impl<R: BufRead> Lines<R> {
     fn line(&mut self) -> Result<Option<Vec<u8>>, String> {
+        self.number += 1;
         if let Some(line) = self.back.pop_front() {
             return Ok(Some(line));
         }
@@ -82,10 +90,16 @@ impl<R: BufRead> Lines<R> {
         Ok((!line.is_empty()).then_some(line))
     }
 
+    fn give_back(&mut self, line: Vec<u8>) {
+        self.number -= 1;
+        self.back.push_front(line);
+    }
+
     /// The next message without its `From ` line.
     fn message(&mut self) -> Result<Option<Vec<u8>>, String> {
         let mut raw = Vec::new();
         let (mut headers, mut length, mut blank) = (true, None, false);
+        lines::starts(Some(self.number));
         let Some(first) = self.line()? else { return Ok(None) };
         if !is_from(&first) {
             raw.extend_from_slice(&first);
@@ -107,7 +121,7 @@ impl<R: BufRead> Lines<R> {
                 continue;
             }
             if blank && is_from(&line) {
-                self.back.push_front(line);
+                self.give_back(line);
                 break;
             }
             blank = line.trim_ascii().is_empty();
@@ -133,12 +147,12 @@ impl<R: BufRead> Lines<R> {
         let next = self.line()?;
         let fits = taken == length && next.as_ref().is_none_or(|line| line.trim_ascii().is_empty() || is_from(line));
         if let Some(next) = next {
-            self.back.push_front(next);
+            self.give_back(next);
         }
         if fits {
             body.iter().for_each(|line| raw.extend_from_slice(line));
         } else {
-            body.into_iter().rev().for_each(|line| self.back.push_front(line));
+            body.into_iter().rev().for_each(|line| self.give_back(line));
         }
         Ok(())
     }
