@@ -185,6 +185,32 @@ fn a_leased_database_user_ends_with_its_lease() {
 }
 
 #[test]
+fn a_lease_that_its_engine_cannot_end_is_not_called_ended_and_says_what_to_do() {
+    let lab = Lab::require();
+    let (bao, postgres) = (lab.bao(), lab.postgres());
+    let (alice, role) = (person(&bao, "alice"), unique("stuck"));
+    let made = json!({ "db_name": lab.bao_database(), "default_ttl": "1h", "revocation_statements": ["SELECT no_such_function()"],
+        "creation_statements": ["CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"] });
+    bao.must("POST", &format!("database/roles/{role}"), Some(&made));
+    let (status, answer) = bao.call_as(&alice.token, "GET", &format!("database/creds/{role}"), None);
+    assert_eq!(status, 200, "{answer}");
+    let provider = access(&bao);
+    let found = owned(&provider, &alice.login);
+    let [lease] = of(&found, "lease:")[..] else { panic!("{found:?}") };
+    let values = Systems::default();
+    let cx = context(&values, 1);
+    let revoke = provider.action(&lease.at, ProviderStep::Revoke).expect("offered");
+    let ActionError::Stuck(why) = refusal(revoke.as_ref(), &cx) else { panic!("a person has to act") };
+    assert!(why.contains("no_such_function") && why.contains("bao lease revoke -sync database/creds/"), "{why}");
+    assert_eq!(wait(revoke.observe(&cx)), Ok(Observed::NotDone));
+    let login = || postgres.login(&text(&answer, "/data/username"), &text(&answer, "/data/password"));
+    assert_eq!(login(), Ok(()), "the user lives on");
+    postgres.sql(&format!("DROP ROLE \"{}\"", text(&answer, "/data/username")));
+    bao.must("PUT", &format!("sys/leases/revoke-force/database/creds/{role}"), None);
+    assert!(matches!(wait(revoke.observe(&cx)), Ok(Observed::Done(_))), "ended by hand is ended");
+}
+
+#[test]
 fn the_audit_log_tells_who_read_which_value_and_where_a_found_one_was_served() {
     let bao = Lab::require().bao();
     let (alice, bob) = (person(&bao, "alice"), person(&bao, "bob"));

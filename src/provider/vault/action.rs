@@ -20,6 +20,17 @@ fn changing(failure: Failure) -> ActionError {
     ActionError::changing(&failure)
 }
 
+/// The engine behind a lease refused to end what was leased, so it lives on: only a person can mend the engine.
+fn cannot_end(lease: &str, failure: &Failure) -> ActionError {
+    if !failure.message().contains("failed to revoke") {
+        return ActionError::changing(failure);
+    }
+    ActionError::Stuck(format!(
+        "the engine cannot end the lease ({failure}): end what it leased at its own system, then `bao lease revoke -sync {lease}`, \
+         and with -force where the engine still refuses"
+    ))
+}
+
 impl Work for AccessAction<'_> {
     fn name(&self) -> ActionName {
         let thing = match VaultAccess::thing(self.at) {
@@ -75,7 +86,7 @@ impl Work for AccessAction<'_> {
                 Ok(Receipt::of("accessor", "revoked, with its children and leases"))
             }
             (Thing::Lease(lease), ProviderStep::Revoke) => {
-                vault.revoke_lease(lease).await.map_err(changing)?;
+                vault.revoke_lease(lease).await.map_err(|failure| cannot_end(lease, &failure))?;
                 if vault.has_lease(lease).await.map_err(looking)? {
                     return Err(ActionError::Stuck(format!(
                         "the lease {lease} could not be ended by its engine: look at GET sys/leases?type=irrevocable"
