@@ -210,8 +210,8 @@ fn pair(treatment: &Treatment) -> Option<(&Target, Option<&ValueRef>, &ValueRef)
 /// Decides whether an item is at its end.
 fn close(treatment: &Treatment, execution: &Execution, item: &mut Confirmation) {
     if let Some((step, state)) = execution.blocked(treatment) {
-        let state = state.map_or_else(|| "not begun".to_owned(), |state| format!("{state:?}"));
-        item.todo = Some(format!("step {} ({}) is {state}: `offkey apply` goes on from there", step.id, step.action));
+        let state = state.map_or_else(|| "not begun".to_owned(), ToString::to_string);
+        item.todo = Some(format!("step {} ({}): {state}; `offkey status` tells what it needs", step.id, step.action));
         return;
     }
     match (&item.old, &item.new) {

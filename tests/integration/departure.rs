@@ -192,3 +192,48 @@ fn a_password_changed_behind_the_plan_is_a_conflict_and_nothing_is_overwritten()
     assert_eq!(kept["data"]["data"]["password"].as_str(), Some(foreign.as_str()));
     company.assert_no_value(&[applied], &[&company.old, &foreign]);
 }
+
+#[test]
+fn the_rights_that_the_guide_names_are_enough_for_store_and_leaver() {
+    let lab = Lab::require();
+    let bao = lab.bao();
+    let company = Company::found(&lab);
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rotate.md")).expect("the guide");
+    let (_, rest) = guide.split_once("```hcl\n").expect("rights");
+    let (rights, _) = rest.split_once("```").expect("their end");
+    let policy = unique("guide");
+    bao.must("PUT", &format!("sys/policies/acl/{policy}"), Some(&json!({ "policy": rights })));
+    let made = bao.must("POST", "auth/token/create", Some(&json!({ "policies": [policy], "ttl": "1h" })));
+    company.put("bao.token", made["auth"]["client_token"].as_str().expect("a token"));
+
+    let login = crate::openbao_access::person(&bao, "alice");
+    company.put(
+        "alice.toml",
+        &format!(
+            "name = \"Alice Moreau\"\nemails = [\"alice@harbourfinch.example\"]\nlogins = [\"{}\"]\n",
+            login.login
+        ),
+    );
+    let config = std::fs::read_to_string(company.path("offkey.toml")).expect("readable");
+    let access = format!(
+        "\n[[provider]]\nname = \"bao-access\"\ntype = \"vault\"\naddress = \"{}\"\ntoken = {{ file = \"bao.token\" }}\naudit = [\"{}\"]\n",
+        bao.addr,
+        bao.audit_log.display()
+    );
+    company.put("offkey.toml", &format!("{config}{access}"));
+    let swept = company.offkey(&["sweep", "--identity", "alice.toml", "--case", "case", "repo", "slack"]);
+    assert_eq!(swept.status.code(), Some(11), "{}", said(&swept));
+    let looked = said(&swept);
+    let gaps: Vec<&str> =
+        looked.lines().filter(|line| line.ends_with(" failed") && !line.ends_with(" 0 failed")).collect();
+    assert!(gaps.is_empty() && looked.contains("provider bao-access"), "{looked}");
+    let plan = company.offkey(&["plan", "--case", "case"]);
+    let plan = said(&plan);
+    let digest = plan.lines().find_map(|line| line.strip_prefix("digest ")).expect("a digest");
+    let applied = company.offkey(&["apply", "--case", "case", "--digest", digest]);
+    assert_eq!(applied.status.code(), Some(0), "{}", said(&applied));
+    assert!(!crate::openbao_access::works(&bao, &login.token), "her token is dead");
+    assert!(lab.postgres().login(&company.role, &company.old).is_err(), "so is the password");
+    let confirmed = company.offkey(&["confirm", "--case", "case"]);
+    assert_eq!(confirmed.status.code(), Some(0), "{}", said(&confirmed));
+}
