@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::super::bundle::Bundle;
 use super::super::{Coverage, Document, Provenance, Sink, SpanMap, encoded, windows};
 use super::directory::Directory;
-use super::glance::{Glance, Messages, locate};
+use super::glance::{Messages, locate};
 use super::message::Day;
 use super::{SlackExport, parts, workspace};
 
@@ -78,7 +78,7 @@ impl SlackExport {
         coverage: &mut Coverage,
     ) {
         let raw = messages.bytes(place.clone());
-        let text = Glance::of(raw).and_then(|glance| glance.text());
+        let text = messages.glance().and_then(|glance| glance.text());
         if let Some(text) = text.filter(|text| !worth(text, shown, sink)) {
             if !text.trim().is_empty() {
                 coverage.documents += 1;

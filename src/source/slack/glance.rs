@@ -83,6 +83,8 @@ pub(super) struct Messages<'a> {
     gone: (u64, u32),
     /// A place of the buffer and the lines before it, so that counting goes on from there.
     counted: Cell<(usize, u32)>,
+    /// Members of the last message.
+    members: Option<Members>,
 }
 
 impl<'a> Messages<'a> {
@@ -96,6 +98,7 @@ impl<'a> Messages<'a> {
             list: None,
             gone: (0, 0),
             counted: Cell::default(),
+            members: None,
         }
     }
 
@@ -120,7 +123,12 @@ impl<'a> Messages<'a> {
             let mut cursor = Cursor { raw: &self.buffer, at: self.at };
             cursor.between();
             let start = cursor.at;
-            let whole = cursor.skip().is_some();
+            self.members = Members::of(&mut cursor);
+            if self.members.is_none() {
+                cursor.at = start;
+            }
+            // What was passed once need not be passed again.
+            let whole = self.members.is_some() || cursor.skip().is_some();
             if self.list.is_none() && start < self.buffer.len() {
                 self.list = Some(self.buffer[..start].contains(&b'['));
             }
@@ -143,6 +151,11 @@ impl<'a> Messages<'a> {
         self.at = end;
         self.number += 1;
         Ok(Some((self.number - 1, start..end)))
+    }
+
+    /// A look at the message that [`Self::next`] gave last; `None` when it is to be parsed.
+    pub(super) fn glance(&self) -> Option<Glance<'_>> {
+        Some(self.members.as_ref()?.within(&self.buffer))
     }
 
     /// The bytes at a place that [`Self::next`] gave last.
@@ -196,14 +209,39 @@ pub(super) struct Glance<'a> {
 
 impl<'a> Glance<'a> {
     /// Looks at the bytes of a message. `None` when it carries more than text: then it is to be parsed.
+    #[cfg(test)]
     pub(super) fn of(raw: &'a [u8]) -> Option<Self> {
-        let mut cursor = Cursor { raw, at: 0 };
-        let mut glance = Glance { text: None, blocks: None };
+        Some(Members::of(&mut Cursor { raw, at: 0 })?.within(raw))
+    }
+
+    /// The text that is searched when the message is parsed; `None` when it takes a parse to know.
+    pub(super) fn text(&self) -> Option<Cow<'a, str>> {
+        let text = self.text.map_or(Some(Cow::Borrowed("")), unescaped)?;
+        let text = mrkdwn::decode(text);
+        let Some(blocks) = self.blocks else { return Some(text) };
+        let blocks: Node<'_> = serde_json::from_slice(blocks).ok()?;
+        Some(mrkdwn::with_blocks(text, &blocks))
+    }
+}
+
+/// Where the members of a message stand that have its text.
+struct Members {
+    text: Option<Range<usize>>,
+    blocks: Option<Range<usize>>,
+}
+
+impl Members {
+    /// Passes a message. `None` when it is cut off, none, or carries more than text.
+    fn of(cursor: &mut Cursor<'_>) -> Option<Self> {
+        let mut members = Self { text: None, blocks: None };
         cursor.take(b'{')?;
         loop {
             cursor.white();
             match cursor.peek()? {
-                b'}' => return Some(glance),
+                b'}' => {
+                    cursor.at += 1;
+                    return Some(members);
+                }
                 b',' => cursor.at += 1,
                 _ => {
                     let name = cursor.string()?;
@@ -212,10 +250,10 @@ impl<'a> Glance<'a> {
                     cursor.white();
                     let start = cursor.at;
                     cursor.skip()?;
-                    let value = &raw[start..cursor.at];
+                    let value = &cursor.raw[start..cursor.at];
                     match name {
-                        b"text" if value.starts_with(b"\"") => glance.text = Some(value),
-                        b"blocks" => glance.blocks = Some(value),
+                        b"text" if value.starts_with(b"\"") => members.text = Some(start..cursor.at),
+                        b"blocks" => members.blocks = Some(start..cursor.at),
                         _ if says_nothing(value) => {}
                         _ => {
                             PLAIN.iter().find(|plain| plain.as_bytes() == name)?;
@@ -226,13 +264,9 @@ impl<'a> Glance<'a> {
         }
     }
 
-    /// The text that is searched when the message is parsed; `None` when it takes a parse to know.
-    pub(super) fn text(&self) -> Option<Cow<'a, str>> {
-        let text = self.text.map_or(Some(Cow::Borrowed("")), unescaped)?;
-        let text = mrkdwn::decode(text);
-        let Some(blocks) = self.blocks else { return Some(text) };
-        let blocks: Node<'_> = serde_json::from_slice(blocks).ok()?;
-        Some(mrkdwn::with_blocks(text, &blocks))
+    fn within<'a>(&self, raw: &'a [u8]) -> Glance<'a> {
+        let of = |range: &Option<Range<usize>>| range.clone().map(|range| &raw[range]);
+        Glance { text: of(&self.text), blocks: of(&self.blocks) }
     }
 }
 
