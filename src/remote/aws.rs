@@ -141,7 +141,8 @@ impl Aws {
         let pairs = [("Action", action), ("Version", version)].into_iter().chain(parameters.iter().copied());
         let mut form = url.clone();
         form.query_pairs_mut().clear().extend_pairs(pairs);
-        let body = form.query().unwrap_or_default().to_owned();
+        // As AWS's own clients write it: servers that encode again before they check a signature expect that.
+        let body = form.query().unwrap_or_default().replace('*', "%2A");
         let ask = Ask::new("POST", url.clone()).header("content-type", FORM);
         let ask = sign(ask, &url, &body, credentials, service, region)?;
         let reply = self.http.send(ask.body(body)).await?;

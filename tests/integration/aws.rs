@@ -203,14 +203,15 @@ fn a_leavers_key_is_found_by_her_user_and_seen_dead() {
     let (user, id, key) = user(&lab, NOTHING);
     let iam = AwsIam::new("aws-iam", admin(&lab));
     let (owned, coverage) = wait(iam.owned(&leaver(&user))).expect("listed");
-    assert_eq!(owned.len(), 1, "{coverage:?}");
-    assert_eq!((owned[0].at.locator.as_str(), &owned[0].liveness), (&*format!("key:{user}/{id}"), &Liveness::Live));
+    let listed: Vec<_> = owned.iter().map(|one| (one.at.locator.clone(), &one.liveness)).collect();
+    let (account, key_at) = (format!("user:{user}"), format!("key:{user}/{id}"));
+    assert_eq!(listed, [(account, &Liveness::Live), (key_at, &Liveness::Live)], "{coverage:?}");
 
     let secret = SecretValue::new(key.as_str());
     let subject =
         Subject { rule: "aws-secret-access-key".to_owned(), facts: [("key-id".to_owned(), id.clone())].into() };
     let at = wait(iam.recognise(&subject, &secret)).expect("asked").expect("known");
-    assert_eq!(at, owned[0].at);
+    assert_eq!(at, owned[1].at);
     assert_eq!(wait(iam.validate(&at, &secret)), Liveness::Live);
     wait(iam.preflight(&at)).expect("allowed");
 
@@ -234,7 +235,63 @@ fn a_deactivated_key_is_dead_and_a_wrong_secret_is_no_live_key() {
     lab.must(&format!("client('iam').update_access_key(UserName='{user}', AccessKeyId='{id}', Status='Inactive')"));
     assert!(matches!(wait(iam.validate(&at, &SecretValue::new(key))), Liveness::Dead(_)));
     let (owned, _) = wait(iam.owned(&leaver(&user))).expect("listed");
-    assert!(matches!(owned[0].liveness, Liveness::Unknown(_)), "it can be activated again");
+    let key = owned.iter().find(|one| one.at.locator == at.locator).expect("her key");
+    assert!(matches!(key.liveness, Liveness::Unknown(_)), "it can be activated again");
+}
+
+/// On an emulator that checks policies.
+fn a_leaver_is_refused_on(lab: &lab::Aws) {
+    let all = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:*","sts:*"],"Resource":"*"}]}"#;
+    let (user, id, key) = user(lab, all);
+    lab.must(&format!("client('iam').create_login_profile(UserName='{user}', Password='{}Aa1!')", unique("pw")));
+    let list = "print(len(client('iam').list_users()['Users']))";
+    lab.python(&id, &key, list).expect("works before");
+    let iam = AwsIam::new("aws-iam", admin(lab));
+    let (owned, coverage) = wait(iam.owned(&leaver(&user))).expect("listed");
+    let find = |kind: &str| owned.iter().find(|one| one.at.locator == format!("{kind}:{user}")).expect(kind);
+    let (account, login) = (find("user"), find("login"));
+    assert!(account.facts.contains_key("freeze") && !coverage.is_partial(), "{coverage:?}");
+    for one in [account, login] {
+        wait(iam.preflight(&one.at)).expect("allowed");
+    }
+
+    let values = Systems::default();
+    let cx = context(&values, rand());
+    let freeze = iam.action(&account.at, ProviderStep::Freeze).expect("offered");
+    drive(freeze.as_ref(), &cx);
+    let refused = lab.python(&id, &key, list).expect_err("refused");
+    assert!(refused.contains("AccessDenied"), "{refused}");
+    let (frozen, _) = wait(iam.owned(&leaver(&user))).expect("listed");
+    assert!(matches!(frozen[0].liveness, Liveness::Dead(_)), "a second sweep sees it: {:?}", frozen[0]);
+    wait(freeze.undo(&cx)).expect("taken back");
+    lab.python(&id, &key, list).expect("works again");
+    drive(freeze.as_ref(), &cx);
+
+    let end = iam.action(&login.at, ProviderStep::Revoke).expect("offered");
+    drive(end.as_ref(), &cx);
+    let gone = lab.python(&lab.key_id, &lab.key, &format!("client('iam').get_login_profile(UserName='{user}')"));
+    assert!(gone.expect_err("gone").contains("NoSuchEntity"));
+    assert!(wait(end.undo(&cx)).is_err(), "a password is gone for good");
+    for (at, step) in [(&account.at, ProviderStep::Revoke), (&login.at, ProviderStep::Freeze)] {
+        assert!(iam.action(at, step).is_none());
+    }
+    // Somebody deleted her user meanwhile: there is nothing left to refuse.
+    lab.must(&format!(
+        "iam = client('iam')\niam.delete_access_key(UserName='{user}', AccessKeyId='{id}')\n\
+         for name in iam.list_user_policies(UserName='{user}')['PolicyNames']:\n  \
+           iam.delete_user_policy(UserName='{user}', PolicyName=name)\niam.delete_user(UserName='{user}')"
+    ));
+    assert!(matches!(wait(freeze.observe(&cx)), Ok(Observed::Done(_))));
+}
+
+#[test]
+fn a_leaver_is_refused_everything_and_has_no_console_password() {
+    a_leaver_is_refused_on(&Lab::require().ministack());
+}
+
+#[test]
+fn a_leaver_is_refused_on_the_other_emulator_too() {
+    a_leaver_is_refused_on(&Lab::require().moto());
 }
 
 #[test]

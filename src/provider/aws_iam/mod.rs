@@ -1,10 +1,14 @@
-//! IAM access keys.
+//! IAM: users, their access keys and their passwords for the console.
 //!
 //! A key dies in two calls: deactivated, which can be taken back, then deleted. IAM spreads changes over its regions within
-//! seconds to minutes, so a key that still works right after is asked again, not given up. Session tokens that a key made
-//! before outlive it; the coverage says so.
+//! seconds to minutes, so a key that still works right after is asked again, not given up. Sessions that it made before are
+//! ended with the user ([`user`]); those of roles that it assumed are not, which the coverage says.
 //!
-//! Locator: `key:alice/AKIA…`.
+//! Locators: `key:alice/AKIA…`, and those of [`user`].
+
+mod user;
+
+use user::{Thing, UserAction};
 
 use super::{Owned, Provider, ProviderStep, Subject};
 use std::collections::BTreeMap;
@@ -98,6 +102,7 @@ impl AwsIam {
             Ok(None) => return coverage.skip(format!("IAM user {user}"), "there is no such user"),
             Err(failure) => return coverage.fail(format!("IAM user {user}"), failure.to_string()),
         };
+        self.account(user, reason, owned, coverage).await;
         let own = self.aws.own_key_id().await.ok();
         for key in keys {
             coverage.documents += 1;
@@ -142,7 +147,8 @@ impl AwsIam {
             self.of_user(user, reason, &mut owned, &mut coverage).await;
         }
         if !owned.is_empty() {
-            coverage.skip("sessions of STS", "they are not listed by AWS and outlive their key by up to 36 hours");
+            let why = "AWS does not list them; those of the user end with its freeze, those of a role that it assumed within 12 hours";
+            coverage.skip("sessions of STS", why);
         }
         (owned, coverage)
     }
@@ -217,6 +223,9 @@ impl Provider for AwsIam {
     }
 
     fn action<'a>(&'a self, at: &'a Target, step: ProviderStep) -> Option<Box<dyn Action + 'a>> {
+        if let Some(thing) = Thing::of(at) {
+            return thing.can(&step).then(|| Box::new(UserAction { iam: self, thing, step }) as Box<dyn Action>);
+        }
         key_of(at).ok()?;
         let can = matches!(step, ProviderStep::Revoke | ProviderStep::Verify { .. });
         can.then(|| Box::new(KeyAction { iam: self, at, step }) as Box<dyn Action>)
@@ -224,6 +233,14 @@ impl Provider for AwsIam {
 
     fn preflight<'a>(&'a self, at: &'a Target) -> Pending<'a, Result<(), ActionError>> {
         Box::pin(async move {
+            if let Some(thing) = Thing::of(at) {
+                let own = self.own_user().await.is_some_and(|own| own == thing.user());
+                return if own {
+                    Err(ActionError::Refused(format!("offkey itself works as {}", thing.user())))
+                } else {
+                    Ok(())
+                };
+            }
             let (_, key) = key_of(at)?;
             if self.aws.own_key_id().await.map_err(looking)? == key {
                 return Err(ActionError::Refused(format!("offkey itself works with {key}: give it a key of its own")));
