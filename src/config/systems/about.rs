@@ -137,11 +137,14 @@ pub(super) const VAULT: About = About {
     tests: &["openbao_access", "openbao_grants", "openbao_keys"],
 };
 
-/// Access keys of AWS.
+/// Users and keys of AWS.
 pub(super) const AWS_IAM: About = About {
     kind: "aws-iam",
-    what: "IAM access keys",
-    columns: ["revoke", "access keys of the leaver's users"],
+    what: "IAM users, their access keys and console passwords",
+    columns: [
+        "freeze of users, sessions included; end of keys and console passwords",
+        "the leaver's users and what is theirs",
+    ],
     proof: Proof::Emulator("never on AWS itself"),
     tests: &["aws"],
 };
