@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use super::bundle::Bundle;
 use super::content::Wrapped;
 use super::{
-    Coverage, Document, Item, Kin, OpenOptions, Progress, Provenance, Sink, Source, SpanMap, content, encoded,
+    Coverage, Document, Item, Kin, OpenOptions, Progress, Provenance, Sink, Source, SpanMap, content, encoded, windows,
 };
 use crate::error::Result;
 use directory::Directory;
@@ -28,6 +28,9 @@ use parts::{Part, base};
 
 /// Format id.
 pub(super) const FORMAT: &str = "slack-export";
+
+/// Attachments above this size are searched in windows.
+const LARGE: u64 = 32 << 20;
 
 /// One export.
 pub struct SlackExport {
@@ -142,18 +145,41 @@ impl SlackExport {
         sink: &dyn Sink,
         coverage: &mut Coverage,
     ) {
-        let raw = match bundle.read(name) {
-            Ok(raw) => raw,
-            Err(why) => return coverage.fail(name, why),
-        };
-        coverage.raw_bytes += raw.len() as u64;
         let known = upload_ids(name).find_map(|id| uploads.get(id)).cloned();
         let item = known.or_else(|| directory.attachment(name.rsplit_once('/')?.0, base(name)));
         let provenance = match item {
             Some(item) => Provenance::Export { path: self.shown(name), item },
             None => Provenance::File { path: self.shown(name), inside: Vec::new() },
         };
-        content::hand_on(&raw, &provenance, sink, coverage);
+        let size = bundle.size(name);
+        coverage.raw_bytes += size;
+        if size > LARGE {
+            return self.windows(bundle, name, &provenance, sink, coverage);
+        }
+        match bundle.read(name) {
+            Ok(raw) => content::hand_on(&raw, &provenance, sink, coverage),
+            Err(why) => coverage.fail(name, why),
+        }
+    }
+
+    /// A file too large for memory, as text.
+    fn windows(&self, bundle: &Bundle, name: &str, provenance: &Provenance, sink: &dyn Sink, coverage: &mut Coverage) {
+        let read = bundle.with(name, &mut |read| {
+            let fed = windows::feed(read, &mut |bytes, spans| {
+                sink.document(&Document { bytes, provenance, spans: Some(spans) });
+            });
+            match fed.map_err(|error| error.to_string())? {
+                Ok(bytes) => {
+                    coverage.documents += 1;
+                    coverage.bytes += bytes;
+                }
+                Err(why) => coverage.skip(name, why),
+            }
+            Ok(())
+        });
+        if let Err(why) = read {
+            coverage.fail(name, why);
+        }
     }
 
     /// Who posted each attachment that lies in the export.
