@@ -23,8 +23,12 @@ mod login;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_tls;
 #[cfg(feature = "accounts")]
 mod redis;
+#[cfg(any(feature = "postgres", feature = "accounts"))]
+mod tls;
 #[cfg(feature = "vault")]
 mod vault;
 #[cfg(feature = "vault")]
@@ -60,6 +64,8 @@ pub use mysql::{MySql, MySqlSession, native_hash, quote_text};
 pub use postgres::{Postgres, PostgresSettings, Session, quote_role, scram_verifier};
 #[cfg(feature = "accounts")]
 pub use redis::{Redis, RedisSession, Resp};
+#[cfg(any(feature = "postgres", feature = "accounts"))]
+pub use tls::Tls;
 #[cfg(feature = "vault")]
 pub use vault::{Content, EntityFacts, TokenFacts, Vault, VaultSettings, Versions, is_cas_mismatch};
 #[cfg(feature = "vault")]
@@ -71,4 +77,4 @@ pub(crate) use vault_grants::bare_mount;
 #[cfg(feature = "vault")]
 pub use vault_grants::{GroupFacts, LoginAlias};
 #[cfg(feature = "accounts")]
-pub use wire::{Endpoint, Tls};
+pub use wire::Endpoint;

@@ -1,13 +1,17 @@
 //! PostgreSQL: one administrator's session, and single log-ins as probes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use tokio_postgres::config::SslMode;
 use tokio_postgres::error::DbError;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
 use super::failure::one_line;
+use super::postgres_tls::Encrypted;
+use super::tls::{Tls, client_config};
 use super::{Failure, Login};
 use crate::clock;
 use crate::secret::SecretValue;
@@ -25,6 +29,8 @@ pub struct PostgresSettings {
     pub user: String,
     /// Its password.
     pub password: SecretValue,
+    /// Whether and how the connection is encrypted.
+    pub tls: Tls,
     /// How long one call may take.
     pub deadline: Duration,
 }
@@ -33,6 +39,9 @@ pub struct PostgresSettings {
 pub struct Postgres {
     settings: PostgresSettings,
 }
+
+/// Why a connection was not made.
+type Broken = Box<dyn std::error::Error + Send + Sync>;
 
 /// An administrator's session. Its connection ends with it.
 pub struct Session {
@@ -95,24 +104,32 @@ impl Postgres {
             .user(role)
             .password(password.expose())
             .application_name("offkey")
-            .connect_timeout(settings.deadline);
+            .connect_timeout(settings.deadline)
+            .ssl_mode(if settings.tls == Tls::Off { SslMode::Disable } else { SslMode::Require });
         let unreachable = |why: String| Refusal::Other(Failure::Unreachable { place: self.place(), why });
-        let connected = tokio::time::timeout(settings.deadline, config.connect(NoTls)).await;
-        let (client, connection) = match connected {
+        let (client, connection) = match tokio::time::timeout(settings.deadline, self.open(&config)).await {
             Err(_) => return Err(unreachable("no answer in time".to_owned())),
             Ok(Ok(connected)) => connected,
             Ok(Err(error)) => {
-                return Err(match error.as_db_error() {
+                let said = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::as_db_error);
+                return Err(match said {
                     Some(said) => Refusal::Server(Box::new(said.clone())),
-                    None => unreachable(innermost(&error)),
+                    None => unreachable(innermost(error.as_ref())),
                 });
             }
         };
-        let connection = tokio::spawn(async move {
-            // How the connection ends shows in the calls that use it.
-            let _ = connection.await;
-        });
         Ok(Session { client, place: self.place(), deadline: settings.deadline, connection })
+    }
+
+    /// A connection, and what drives it: how it ends shows in the calls that use it.
+    async fn open(&self, config: &Config) -> Result<(Client, tokio::task::JoinHandle<()>), Broken> {
+        if self.settings.tls == Tls::Off {
+            let (client, connection) = config.connect(NoTls).await?;
+            return Ok((client, tokio::spawn(async move { drop(connection.await) })));
+        }
+        let tls = Arc::new(client_config(&self.settings.tls)?);
+        let (client, connection) = config.connect(Encrypted(tls)).await?;
+        Ok((client, tokio::spawn(async move { drop(connection.await) })))
     }
 
     /// Only what the server says about role and password is a rejection; the names of its routines tell the two meanings of

@@ -43,6 +43,8 @@ mod openbao_kv1;
 mod policy;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_tls;
 mod reports;
 mod resume;
 mod rotation_model;

@@ -8,7 +8,7 @@ use offkey::action::{ActionError, Observed, Target, wait};
 use offkey::finding::Liveness;
 use offkey::identity::{AliasKind, Identity};
 use offkey::provider::{PostgresRoles, Provider, ProviderStep, Subject};
-use offkey::remote::{Postgres, PostgresSettings};
+use offkey::remote::{Postgres, PostgresSettings, Tls};
 use offkey::secret::SecretValue;
 
 use crate::lab::{self, Lab, unique};
@@ -21,6 +21,7 @@ fn settings(lab: &lab::Postgres) -> PostgresSettings {
         database: lab.database.clone(),
         user: lab.user.clone(),
         password: SecretValue::new(lab.password.as_str()),
+        tls: Tls::Off,
         deadline: Duration::from_secs(5),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{SecretSource, Table, default_deadline};
+use super::{SecretSource, Table, default_deadline, tls};
 use crate::error::{Error, Result};
 use crate::provider::{Provider, RabbitSettings, ldap_accounts, mysql_accounts, rabbitmq_accounts, redis_accounts};
 use crate::remote::{Endpoint, Http, Ldap, MySql, Redis, Tls};
@@ -88,16 +88,6 @@ fn default_attribute() -> String {
 
 fn default_amqp_port() -> u16 {
     5672
-}
-
-/// TLS is left out only where somebody says so, or for this machine.
-fn tls(wanted: Option<bool>, host: &str, authority: Option<&PathBuf>, folder: &Path) -> Tls {
-    let here = matches!(host, "localhost" | "127.0.0.1" | "::1");
-    match (wanted.unwrap_or(!here), authority) {
-        (false, _) => Tls::Off,
-        (true, None) => Tls::System,
-        (true, Some(path)) => Tls::Authority(folder.join(path)),
-    }
 }
 
 impl<const PORT: u16> Table<dyn Provider> for Tcp<PORT> {

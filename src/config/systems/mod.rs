@@ -180,6 +180,18 @@ impl SecretSource {
     }
 }
 
+/// TLS is left out only where somebody says so, or for this machine without an authority of its own.
+#[cfg(any(feature = "accounts", feature = "postgres"))]
+fn tls(wanted: Option<bool>, host: &str, authority: Option<&PathBuf>, folder: &Path) -> crate::remote::Tls {
+    use crate::remote::Tls;
+    let here = matches!(host, "localhost" | "127.0.0.1" | "::1");
+    match (wanted.unwrap_or(!here || authority.is_some()), authority) {
+        (false, _) => Tls::Off,
+        (true, None) => Tls::System,
+        (true, Some(path)) => Tls::Authority(folder.join(path)),
+    }
+}
+
 /// How long one answer may take where the table does not say, in seconds.
 #[cfg(any(feature = "issuers", feature = "postgres"))]
 fn default_deadline() -> u64 {

@@ -1,11 +1,11 @@
 //! `type = "postgres"`: roles of a PostgreSQL server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{SecretSource, Table, default_deadline};
+use super::{SecretSource, Table, default_deadline, tls};
 use crate::error::Result;
 use crate::provider::{PostgresRoles, Provider};
 use crate::remote::{Postgres, PostgresSettings};
@@ -22,6 +22,10 @@ pub(in crate::config) struct Roles {
     database: String,
     user: String,
     password: SecretSource,
+    /// On except for this machine.
+    tls: Option<bool>,
+    /// PEM file with an authority of your own.
+    authority: Option<PathBuf>,
     /// Other names under which consumers reach the same server.
     #[serde(default)]
     also_known_as: Vec<String>,
@@ -53,6 +57,7 @@ impl Table<dyn Provider> for Roles {
             database: self.database.clone(),
             user: self.user.clone(),
             password: self.password.read(folder, &format!("provider {}", self.name))?,
+            tls: tls(self.tls, &self.host, self.authority.as_ref(), folder),
             deadline: Duration::from_secs(self.deadline_seconds),
         });
         Ok(Box::new(PostgresRoles::new(&self.name, server, self.also_known_as.clone())))
