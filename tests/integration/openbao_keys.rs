@@ -229,3 +229,48 @@ fn a_one_time_password_for_ssh_ends_with_its_lease() {
     let check = bao.call("POST", &format!("{mount}/verify"), Some(&json!({ "otp": text(&made, "/data/key") })));
     assert_eq!(check.0, 400, "{check:?}");
 }
+
+#[test]
+fn an_open_item_of_a_case_is_closed_when_a_person_has_ended_it_by_hand() {
+    let bao = Lab::require().bao();
+    let alice = person(&bao, "alice");
+    let mount = exported(&bao, &alice);
+    let dir = tempfile::tempdir().expect("a folder");
+    let put = |path: &str, text: &str| std::fs::write(dir.path().join(path), text).expect("written");
+    std::fs::create_dir(dir.path().join("repo")).expect("made");
+    put("repo/README.md", "nothing secret\n");
+    crate::steps::alice_commits(&dir.path().join("repo"), "README.md", "Begin");
+    put("alice.toml", &format!("name = \"Alice Moreau\"\nlogins = [\"{}\"]\n", alice.login));
+    put("bao.token", &bao.token);
+    put(
+        "offkey.toml",
+        &format!(
+            "[[provider]]\nname = \"bao-access\"\ntype = \"vault\"\naddress = \"{}\"\ntoken = {{ file = \"bao.token\" }}\naudit = [\"{}\"]\n",
+            bao.addr,
+            bao.audit_log.display()
+        ),
+    );
+    let run = |arguments: &[&str], code: i32, word: &str| {
+        let done = crate::steps::offkey(dir.path(), arguments, None);
+        let told = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+        assert!(done.status.code() == Some(code) && told.contains(word), "{:?} {told}", done.status.code());
+    };
+    run(&["sweep", "--identity", "alice.toml", "--case", "case", "repo"], 11, "rewrap");
+    let plan = std::fs::read(dir.path().join("case/plan.json")).expect("a plan");
+    let plan: offkey::plan::Plan = serde_json::from_slice(&plan).expect("a plan");
+    run(&["apply", "--case", "case", "--digest", &plan.digest()], 11, "");
+    run(&["confirm", "--case", "case"], 11, "NOT COMPLETE");
+    // A version that is made in the second of the export counts as exported: then one more is made.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        bao.must("POST", &format!("{mount}/keys/orders/rotate"), None);
+        let latest = bao.must("GET", &format!("{mount}/keys/orders"), None)["data"]["latest_version"].clone();
+        let limits = json!({ "min_encryption_version": latest, "min_decryption_version": latest });
+        bao.must("POST", &format!("{mount}/keys/orders/config"), Some(&limits));
+        let confirmed = crate::steps::offkey(dir.path(), &["confirm", "--case", "case"], None);
+        if confirmed.status.code() == Some(0) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{}", String::from_utf8_lossy(&confirmed.stdout));
+    }
+}

@@ -140,3 +140,30 @@ fn a_missing_right_and_the_wrong_version_are_named() {
     let one = VaultKv::new("bao", all, mount, Vec::new(), "p", fingerprinter());
     assert!(says(&one).contains("vault-kv1"), "{}", says(&one));
 }
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_case_with_a_store_of_version_1_is_walked_by_the_program() {
+    let shop = crate::walk::Shop::open();
+    let mount = unique("kv1");
+    let made = json!({ "type": "kv", "options": { "version": "1" } });
+    shop.bao.must("POST", &format!("sys/mounts/{mount}"), Some(&made));
+    shop.bao.must("POST", &format!("{mount}/{}/db", shop.folder), Some(&shop.in_bao()));
+    let config = std::fs::read_to_string(shop.path("offkey.toml")).expect("readable");
+    let version_1 = format!("type = \"vault-kv1\"\nmount = \"{mount}\"\n");
+    std::fs::write(shop.path("offkey.toml"), config.replace("type = \"vault-kv\"\n", &version_1)).expect("written");
+    let run = |arguments: &[&str], code: i32| {
+        let done = shop.offkey(arguments, None);
+        assert_eq!(done.status.code(), Some(code), "{}", crate::walk::told(&done));
+    };
+    run(&["sweep", "--identity", "alice.toml", "--case", "case", "repo"], 11);
+    let plan = std::fs::read(shop.path("case/plan.json")).expect("a plan");
+    let plan: offkey::plan::Plan = serde_json::from_slice(&plan).expect("a plan");
+    run(&["apply", "--case", "case", "--digest", &plan.digest()], 0);
+    run(&["confirm", "--case", "case"], 0);
+    let now = shop.bao.must("GET", &format!("{mount}/{}/db", shop.folder), None)["data"].clone();
+    let new = now["password"].as_str().expect("text");
+    assert_eq!(shop.postgres.login(&shop.role, new), Ok(()), "what consumers read works");
+    assert!(shop.postgres.login(&shop.role, shop.old()).is_err(), "the old one is dead");
+    assert_eq!((now["motto"].as_str(), shop.in_file().as_str()), (Some("siblings stay as they are"), new));
+}
