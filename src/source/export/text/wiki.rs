@@ -2,6 +2,9 @@
 
 /// Decodes one text. Code keeps its characters; everywhere else a backslash escapes the next one.
 pub(in super::super) fn decode(text: &str) -> String {
+    if memchr::memchr3(b'{', b'[', b'\\', text.as_bytes()).is_none() && !text.contains("}}") {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut code: Option<&str> = None;
