@@ -10,6 +10,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::aws_xml::Element;
 use super::failure::{Failure, one_line};
@@ -143,8 +145,7 @@ impl Aws {
         form.query_pairs_mut().clear().extend_pairs(pairs);
         // As AWS's own clients write it: servers that encode again before they check a signature expect that.
         let body = form.query().unwrap_or_default().replace('*', "%2A");
-        let ask = Ask::new("POST", url.clone()).header("content-type", FORM);
-        let ask = sign(ask, &url, &body, credentials, service, region)?;
+        let ask = sign(&url, &[("content-type", FORM)], &body, credentials, service, region)?;
         let reply = self.http.send(ask.body(body)).await?;
         let text = String::from_utf8_lossy(&reply.body);
         let element = Element::parse(&text);
@@ -154,6 +155,28 @@ impl Aws {
         }
         let element = element.unwrap_or_default();
         Err(reply.failure(element.find("Code").unwrap_or_default(), element.find("Message").unwrap_or_default()))
+    }
+}
+
+impl Aws {
+    /// Calls a service that speaks JSON 1.1 as offkey; `target` names the action.
+    pub(super) async fn json_call(&self, service: &str, target: &str, ask: &Value) -> Result<Value, Failure> {
+        let own = self.own().await?;
+        let region = self.settings.region.as_str();
+        let endpoint = self.settings.endpoint.clone();
+        let url = parse(&endpoint.unwrap_or_else(|| format!("https://{service}.{region}.amazonaws.com/")))?;
+        let body = Zeroizing::new(ask.to_string());
+        let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        let ask = sign(&url, &headers, &body, &own, service, region)?;
+        let reply = self.http.send(ask.body(body.as_bytes())).await?;
+        if reply.is_success() {
+            return reply.json();
+        }
+        let said = reply.json().unwrap_or_default();
+        // `com.amazonaws.ssm#ParameterNotFound` or the last part alone.
+        let code = said["__type"].as_str().unwrap_or_default().rsplit('#').next().unwrap_or_default();
+        let message = said["message"].as_str().or_else(|| said["Message"].as_str()).unwrap_or_default();
+        Err(reply.failure(code, message))
     }
 }
 
@@ -169,11 +192,11 @@ fn credentials(key: &AwsKey) -> Credentials {
     Credentials::new(&key.id, text(&key.secret), key.session.as_ref().map(text), None, "offkey")
 }
 
-/// Adds the headers of Signature Version 4
+/// A request with the headers of Signature Version 4
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>).
 fn sign(
-    mut ask: Ask,
     url: &reqwest::Url,
+    headers: &[(&str, &str)],
     body: &str,
     credentials: &Credentials,
     service: &str,
@@ -191,8 +214,9 @@ fn sign(
         .build()
         .map_err(|cause| unusable(cause.to_string()))?
         .into();
-    let headers = std::iter::once(("content-type", FORM));
-    let request = SignableRequest::new("POST", url.as_str(), headers, SignableBody::Bytes(body.as_bytes()))
+    let mut ask = headers.iter().fold(Ask::new("POST", url.clone()), |ask, (name, value)| ask.header(name, value));
+    let signed = headers.iter().copied();
+    let request = SignableRequest::new("POST", url.as_str(), signed, SignableBody::Bytes(body.as_bytes()))
         .map_err(|cause| unusable(cause.to_string()))?;
     let signed = sign(request, &parameters).map_err(|cause| unusable(cause.to_string()))?;
     for (name, value) in signed.output().headers() {
@@ -269,7 +293,7 @@ mod tests {
     fn a_request_is_signed_for_its_service_region_and_key_and_never_shows_the_secret() {
         let key = AwsKey { id: "AKIDEXAMPLE".to_owned(), secret: SecretValue::new("a-secret"), session: None };
         let url = parse("https://iam.amazonaws.com/").expect("an address");
-        let ask = sign(Ask::new("POST", url.clone()), &url, "Action=X", &credentials(&key), "iam", "us-east-1");
+        let ask = sign(&url, &[("content-type", FORM)], "Action=X", &credentials(&key), "iam", "us-east-1");
         let ask = ask.expect("signed");
         let header = ask.header_text("authorization").expect("signed");
         assert!(header.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"), "{header}");

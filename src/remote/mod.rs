@@ -9,6 +9,8 @@ mod aws;
 #[cfg(feature = "aws")]
 mod aws_secrets;
 #[cfg(feature = "aws")]
+mod aws_ssm;
+#[cfg(feature = "aws")]
 mod aws_xml;
 mod failure;
 #[cfg(feature = "issuers")]
@@ -47,6 +49,8 @@ mod wire;
 pub use aws::{Aws, AwsKey, AwsSettings};
 #[cfg(feature = "aws")]
 pub use aws_secrets::{SecretFacts, SecretVersion, WhichVersion};
+#[cfg(feature = "aws")]
+pub use aws_ssm::{Parameter, ParameterFacts};
 #[cfg(feature = "aws")]
 pub use aws_xml::Element;
 pub use failure::Failure;

@@ -11,6 +11,8 @@
 
 #[cfg(feature = "aws")]
 mod aws_secrets;
+#[cfg(feature = "aws")]
+mod aws_ssm;
 #[cfg(feature = "issuers")]
 mod azure_vault;
 mod file;
@@ -35,6 +37,8 @@ mod vault_reads;
 
 #[cfg(feature = "aws")]
 pub use aws_secrets::AwsSecrets;
+#[cfg(feature = "aws")]
+pub use aws_ssm::aws_parameters;
 #[cfg(feature = "issuers")]
 pub use azure_vault::azure_vault;
 pub use file::FileStore;

@@ -16,7 +16,7 @@ use offkey::store::{AwsSecrets, Store, StoreStep};
 use crate::lab::{self, Lab, unique};
 use crate::steps::{context, drive, fingerprinter, generate, inventory, refusal, text, version_of};
 
-fn client(lab: &lab::Aws, key_id: &str, key: &str) -> Arc<Aws> {
+pub(crate) fn client(lab: &lab::Aws, key_id: &str, key: &str) -> Arc<Aws> {
     at(&lab.url, &lab.region, key_id, key)
 }
 
@@ -31,7 +31,7 @@ fn at(url: &str, region: &str, key_id: &str, key: &str) -> Arc<Aws> {
     Arc::new(Aws::new(settings).expect("an address"))
 }
 
-fn admin(lab: &lab::Aws) -> Arc<Aws> {
+pub(crate) fn admin(lab: &lab::Aws) -> Arc<Aws> {
     client(lab, &lab.key_id, &lab.key)
 }
 
@@ -177,7 +177,7 @@ fn a_masked_value_and_what_is_not_there_are_refused_before_anything_changes() {
 }
 
 /// A user with an access key: user, key id, secret.
-fn user(lab: &lab::Aws, policy: &str) -> (String, String, String) {
+pub(crate) fn user(lab: &lab::Aws, policy: &str) -> (String, String, String) {
     let user = unique("alice");
     let made = lab.must(&format!(
         "iam = client('iam')\niam.create_user(UserName='{user}')\n\
@@ -325,6 +325,6 @@ fn found(value: &SecretValue) -> Systems {
     systems
 }
 
-fn rand() -> u128 {
+pub(crate) fn rand() -> u128 {
     u128::from_le_bytes(offkey::clock::random())
 }

@@ -198,17 +198,25 @@ fn an_aws_endpoint_that_is_away_and_a_dead_key_are_named() {
     folder.put("key", "a-key-that-is-nobodys");
     let lab = crate::lab::Lab::require().ministack();
     let ask = |case: &str, endpoint: &str, words: &[&str]| {
-        let tables: String = [("store", "aws", "aws-secrets"), ("provider", "iam", "aws-iam")]
-            .map(|(table, name, kind)| {
-                format!(
-                    "[[{table}]]\nname = \"{name}\"\ntype = \"{kind}\"\nregion = \"eu-west-1\"\nendpoint = \"{endpoint}\"\n\
+        let tables: String = [
+            ("store", "aws", "aws-secrets"),
+            ("store", "ssm", "aws-ssm"),
+            ("provider", "iam", "aws-iam"),
+        ]
+        .map(|(table, name, kind)| {
+            format!(
+                "[[{table}]]\nname = \"{name}\"\ntype = \"{kind}\"\nregion = \"eu-west-1\"\nendpoint = \"{endpoint}\"\n\
                      key_id = \"AKIAQQQQQQQQQQQQQQQQ\"\nkey = {{ file = \"key\" }}\n\n"
-                )
-            })
-            .concat();
+            )
+        })
+        .concat();
         folder.put("offkey.toml", tables);
         folder.expect(&["sweep", "--identity", "alice.toml", "--case", case, "text"], 12, words);
     };
-    ask("one", "http://127.0.0.1:9", &["store aws", "cannot be reached", "Check region, endpoint and key"]);
+    ask(
+        "one",
+        "http://127.0.0.1:9",
+        &["store aws", "store ssm", "cannot be reached", "Check region, endpoint and key"],
+    );
     ask("two", &lab.url, &["store aws", "UnrecognizedClientException", "IAM user alice", "InvalidClientTokenId"]);
 }

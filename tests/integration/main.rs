@@ -4,6 +4,8 @@
 mod accounts;
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(feature = "aws")]
+mod aws_ssm;
 mod bad_input;
 mod baseline;
 mod crash;

@@ -106,6 +106,15 @@ pub(super) const GITLAB_CI: About = About {
     tests: &["shelves"],
 };
 
+/// AWS Parameter Store.
+pub(super) const AWS_SSM: About = About {
+    kind: "aws-ssm",
+    what: "AWS SSM Parameter Store",
+    columns: ["as a `SecureString` under the pending path", REREAD],
+    proof: Proof::Emulator("never on AWS itself"),
+    tests: &["aws_ssm"],
+};
+
 /// AWS Secrets Manager.
 pub(super) const AWS_SECRETS: About = About {
     kind: "aws-secrets",

@@ -1,4 +1,4 @@
-//! `type = "aws-secrets"` (a store) and `type = "aws-iam"` (a provider): one account of AWS in one region.
+//! `type = "aws-secrets"` and `"aws-ssm"` (stores) and `type = "aws-iam"` (a provider): one account of AWS in one region.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::provider::{AwsIam, Provider};
 use crate::remote::{Aws, AwsKey, AwsSettings};
 use crate::secret::Fingerprinter;
-use crate::store::{AwsSecrets, Store};
+use crate::store::{AwsSecrets, Store, aws_parameters};
 
 /// Secrets Manager.
 #[derive(Debug, Deserialize)]
@@ -32,7 +32,31 @@ pub(in crate::config) struct Secrets {
     deadline_seconds: u64,
 }
 
-/// IAM access keys.
+/// Parameter Store.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Parameters {
+    name: String,
+    region: String,
+    endpoint: Option<String>,
+    key_id: Option<String>,
+    key: Option<SecretSource>,
+    session_token: Option<SecretSource>,
+    /// Beginnings of names that may be read; empty: all.
+    #[serde(default)]
+    prefixes: Vec<String>,
+    /// Path under which new values wait.
+    #[serde(default = "default_pending")]
+    pending: String,
+    #[serde(default = "default_deadline")]
+    deadline_seconds: u64,
+}
+
+fn default_pending() -> String {
+    "/offkey".to_owned()
+}
+
+/// IAM users and access keys.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct Iam {
@@ -72,6 +96,30 @@ impl Table<dyn Store> for Secrets {
             },
         )?;
         Ok(Box::new(AwsSecrets::new(&self.name, aws, self.prefixes.clone(), fingerprinter.clone())))
+    }
+}
+
+impl Table<dyn Store> for Parameters {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn own(&self) -> Option<&SecretSource> {
+        self.key.as_ref()
+    }
+
+    fn open(&self, folder: &Path, fingerprinter: &Fingerprinter) -> Result<Box<dyn Store>> {
+        let whose = format!("store {}", self.name);
+        let aws = client(
+            &whose,
+            AwsSettings {
+                region: self.region.clone(),
+                endpoint: self.endpoint.clone(),
+                key: key(&whose, folder, self.key_id.as_ref(), self.key.as_ref(), self.session_token.as_ref())?,
+                deadline: Duration::from_secs(self.deadline_seconds),
+            },
+        )?;
+        Ok(Box::new(aws_parameters(&self.name, aws, self.prefixes.clone(), &self.pending, fingerprinter.clone())))
     }
 }
 

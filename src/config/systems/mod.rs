@@ -105,6 +105,7 @@ tables! {
     AzureVault(shelves::Azure) needs "issuers" is AZURE_VAULT,
     GitlabCi(shelves::GitLab) needs "issuers" is GITLAB_CI,
     AwsSecrets(aws::Secrets) needs "aws" is AWS_SECRETS,
+    AwsSsm(aws::Parameters) needs "aws" is AWS_SSM,
 }
 
 tables! {
