@@ -56,6 +56,11 @@ pub(crate) fn exports() -> Vec<Seed> {
         seed("issues.csv", "jira_csv", csv),
         seed("box.mbox", "mail", mail),
         seed("lines.json", "json-enumerator", "{\"metadata\":{\"author\":\"bob\"},\"data\":\"pw\"}\n"),
+        seed(
+            "job.log",
+            "ci-log",
+            "2024-05-22T12:43:46.9626460Z 00O \u{1b}[36;1mpw\u{1b}[0m\n2024-05-22T12:43:47.0000000Z 00O+ more\nsection_start:1560896352:build\r\u{1b}[0Kx\n2024-05-22T12:43:48.0000000Z end\n",
+        ),
         seed("chat.txt", "whatsapp", "12/9/20, 23:55 - Bob: pw\nmore\n12/9/20, 23:56 - Alice: ok\n"),
     ]
 }

@@ -18,8 +18,10 @@ pub(super) const FORMAT: Format = Format {
         let lines: Vec<&str> = peek.head.lines().filter(|line| !line.trim().is_empty()).take(12).collect();
         // The head may be cut in the last of its lines.
         let whole = &lines[..lines.len() - usize::from(lines.len() > 2)];
-        let stamped = whole.len() >= 2 && whole.iter().all(|line| stamp(line).is_some());
-        stamped || section(peek.head.trim_start_matches('\u{feff}')).is_some()
+        let stamped = whole.iter().filter(|line| stamp(line).is_some()).count();
+        // A program may have written a line past the one who stamps.
+        let most = whole.len() >= 2 && stamp(whole[0]).is_some() && stamped * 5 >= whole.len() * 3;
+        most || section(peek.head.trim_start_matches('\u{feff}')).is_some()
     },
     learn: None,
     hand,
