@@ -168,6 +168,18 @@ fn a_missing_right_on_a_key_is_named_before_the_first_change() {
     let weak: VaultAccess = access(&weak).with_rewrap(Some(Vec::new()));
     let Err(ActionError::Refused(why)) = wait(weak.preflight(&key.at)) else { panic!("refused") };
     assert!(why.contains(&format!("lacks update on {mount}/keys/orders/config")), "{why}");
+
+    let folder = unique("sealed");
+    let rules = format!(
+        "path \"{mount}/*\" {{ capabilities = [\"read\", \"update\"] }}\n\
+         path \"secret/data/{folder}/*\" {{ capabilities = [\"read\"] }}\n\
+         path \"secret/metadata/{folder}/*\" {{ capabilities = [\"list\"] }}"
+    );
+    bao.must("PUT", &format!("sys/policies/acl/{policy}"), Some(&json!({ "policy": rules })));
+    let weak = lab::Vault { token: text(&made, "/auth/client_token"), ..Lab::require().bao() };
+    let weak = access(&weak).with_rewrap(Some(vec![format!("secret/{folder}")]));
+    let Err(ActionError::Refused(why)) = wait(weak.preflight(&key.at)) else { panic!("refused") };
+    assert!(why.contains(&format!("lacks patch on secret/data/{folder}")), "{why}");
 }
 
 /// A mount that signs certificates for a second at most.

@@ -82,7 +82,18 @@ fn until_next_second(exported: Timestamp) -> Duration {
 /// Whether the configured folders are where the ciphertexts can be.
 pub(super) async fn preflight(vault: &Vault, folders: &[String]) -> Result<(), ActionError> {
     for folder in folders {
-        kv_of(vault, folder.trim_matches('/')).await?;
+        let folder = folder.trim_matches('/');
+        let kv = kv_of(vault, folder).await?;
+        let below = format!("{kv}/data/{}", folder.strip_prefix(kv.as_str()).unwrap_or("").trim_matches('/'));
+        let below = below.trim_end_matches('/').to_owned();
+        // A folder, or a single entry.
+        let paths = [format!("{below}/any"), below];
+        let granted = vault.capabilities(&paths).await.map_err(|failure| ActionError::looking(&failure))?;
+        for right in ["read", "patch"] {
+            if !granted.iter().flatten().any(|has| has == "root" || has == right) {
+                return Err(ActionError::Refused(format!("rewrap: our token lacks {right} on {}", paths[0])));
+            }
+        }
     }
     Ok(())
 }
