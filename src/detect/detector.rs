@@ -16,7 +16,7 @@ use crate::secret::SecretValue;
 use crate::source::Copied;
 
 /// To be raised when the code (not a rule) finds something else than before in the same text.
-const RESULTS: u32 = 2;
+const RESULTS: u32 = 3;
 
 /// What a detector lets through.
 #[derive(Clone, Debug)]

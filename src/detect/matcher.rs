@@ -70,7 +70,7 @@ impl Plan {
             Shape::Near { words, .. } if *words == rule.keywords => Some(0),
             _ => guarantee::lead(&folded, &keywords),
         };
-        let back = lead.map_or(reach + 1, |lead| lead + 2);
+        let back = lead.map_or(reach + 1, |lead| lead + 1 + LONGEST_ESCAPE);
         let beside = match &rule.shape {
             Shape::Near { .. } => Beside::default(),
             _ => Beside::of(&folded, &keywords),
@@ -147,11 +147,20 @@ impl Matcher {
         let real = |start: usize| start > 0 || edges.0;
         match plan.lead {
             Some(lead) if lead <= NEAR => {
-                let mut start = keyword.start.saturating_sub(lead);
+                let from = keyword.start.saturating_sub(lead);
+                let (mut start, mut none) = (from, true);
                 while start <= keyword.start {
                     let possible = plan.first.as_ref().is_none_or(|first| first[usize::from(window[start])]);
                     let end = (possible && real(start)).then(|| pattern.at(window, start, found)).flatten();
+                    none &= end.is_none();
                     start = end.map_or(start + 1, |end| end.max(start + 1));
+                }
+                // In `\nghp_…` and `%3Dghp_…` no word ends where the token starts, but for who reads the escape.
+                let behind_escape = (from..=keyword.start).filter(|start| none && escape_ends(&window[..*start]));
+                for start in behind_escape {
+                    let shifted =
+                        &mut |(secret, parts): Caught| found((secret.start + start..secret.end + start, parts));
+                    pattern.at(&window[start..], 0, shifted);
                 }
             }
             _ => {
@@ -182,6 +191,22 @@ impl Matcher {
     }
 }
 
+/// The longest of the escapes that [`escape_ends`] knows.
+const LONGEST_ESCAPE: usize = 7;
+
+/// Whether a text ends in an escape of JSON, of program strings or of URLs: `\n`, `\t`, `\r`, `\u003d`, `%3D`.
+fn escape_ends(text: &[u8]) -> bool {
+    let hex = |count: usize| text.len() > count && text[text.len() - count..].iter().all(u8::is_ascii_hexdigit);
+    let before = |count: usize| &text[..text.len() - count];
+    let backslash =
+        |text: &[u8]| text.iter().rev().take(LONGEST_ESCAPE).take_while(|byte| **byte == b'\\').count() % 2 == 1;
+    match text.last() {
+        Some(b'n' | b't' | b'r') => backslash(before(1)),
+        _ if hex(4) && before(4).ends_with(b"u") => backslash(before(5)),
+        _ => hex(2) && before(2).ends_with(b"%"),
+    }
+}
+
 impl Pattern {
     /// Reports the match that starts at an offset; gives its end.
     fn at(&self, window: &[u8], start: usize, found: &mut dyn FnMut(Caught)) -> Option<usize> {
@@ -198,5 +223,32 @@ impl Pattern {
             found((secret.range(), self.parts.iter().filter_map(part).collect()));
         }
         Some(whole.end())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Detector, Options};
+    use crate::rule::{RuleSet, expand};
+
+    fn found(text: &str) -> Vec<(String, String)> {
+        let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options::default()).expect("rules are checked");
+        let mut out = Vec::new();
+        detector.scan(text.as_bytes(), None, &mut out);
+        out.iter().map(|m| (m.rule.to_string(), text[m.span.clone()].to_owned())).collect()
+    }
+
+    #[test]
+    fn a_token_is_found_right_behind_an_escape() {
+        let token = expand("SG.<<an:22>>.<<an:43>>", "escape", None).expect("because the template is well-formed");
+        let rule = found(&format!("key {token} here")).pop().expect("found in plain text").0;
+        for before in ["\\n", "a\\t", "\\r\\n", "token\\u003d", "u%3D", "\\\\\\n"] {
+            let text = format!("{{\"a\": \"{before}{token}\\u0026\"}}");
+            assert_eq!(found(&text), [(rule.clone(), token.clone())], "{text}");
+        }
+        for before in ["in", "\\\\n", "3D", "u003d", "\\\\u003d"] {
+            let text = format!("{{\"a\": \"{before}{token}\"}}");
+            assert!(found(&text).is_empty(), "{text}: {:?}", found(&text));
+        }
     }
 }

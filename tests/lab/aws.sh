@@ -33,7 +33,7 @@ moto_start() {
     port_must_be_free "$(moto_port)"
     spawn moto "$LAB/venv-tools/bin/moto_server" -H "$HOST" -p "$(moto_port)"
   fi
-  until_true 60 moto curl -sf "http://$HOST:$(moto_port)/moto-api/data.json"
+  until_true 60 moto curl -sf -o /dev/null "http://$HOST:$(moto_port)/moto-api/"
   [ -s "$admin" ] && return 0
   (umask 077; "$LAB/venv-tools/bin/python" "$here/moto_admin.py" "http://$HOST:$(moto_port)" >"$admin.new" 2>>"$LAB/log/moto") ||
     die "moto's administrator could not be made; see $LAB/log/moto"
