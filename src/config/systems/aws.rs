@@ -86,15 +86,7 @@ impl Table<dyn Store> for Secrets {
 
     fn open(&self, folder: &Path, fingerprinter: &Fingerprinter) -> Result<Box<dyn Store>> {
         let whose = format!("store {}", self.name);
-        let aws = client(
-            &whose,
-            AwsSettings {
-                region: self.region.clone(),
-                endpoint: self.endpoint.clone(),
-                key: key(&whose, folder, self.key_id.as_ref(), self.key.as_ref(), self.session_token.as_ref())?,
-                deadline: Duration::from_secs(self.deadline_seconds),
-            },
-        )?;
+        let aws = account!(self).open(&whose, folder)?;
         Ok(Box::new(AwsSecrets::new(&self.name, aws, self.prefixes.clone(), fingerprinter.clone())))
     }
 }
@@ -110,15 +102,7 @@ impl Table<dyn Store> for Parameters {
 
     fn open(&self, folder: &Path, fingerprinter: &Fingerprinter) -> Result<Box<dyn Store>> {
         let whose = format!("store {}", self.name);
-        let aws = client(
-            &whose,
-            AwsSettings {
-                region: self.region.clone(),
-                endpoint: self.endpoint.clone(),
-                key: key(&whose, folder, self.key_id.as_ref(), self.key.as_ref(), self.session_token.as_ref())?,
-                deadline: Duration::from_secs(self.deadline_seconds),
-            },
-        )?;
+        let aws = account!(self).open(&whose, folder)?;
         Ok(Box::new(aws_parameters(&self.name, aws, self.prefixes.clone(), &self.pending, fingerprinter.clone())))
     }
 }
@@ -134,22 +118,45 @@ impl Table<dyn Provider> for Iam {
 
     fn open(&self, folder: &Path, _: &Fingerprinter) -> Result<Box<dyn Provider>> {
         let whose = format!("provider {}", self.name);
-        let aws = client(
-            &whose,
-            AwsSettings {
-                region: self.region.clone(),
-                endpoint: self.endpoint.clone(),
-                key: key(&whose, folder, self.key_id.as_ref(), self.key.as_ref(), self.session_token.as_ref())?,
-                deadline: Duration::from_secs(self.deadline_seconds),
-            },
-        )?;
+        let aws = account!(self).open(&whose, folder)?;
         Ok(Box::new(AwsIam::new(&self.name, aws)))
     }
 }
 
-fn client(whose: &str, settings: AwsSettings) -> Result<Arc<Aws>> {
-    let client = Aws::new(settings);
-    Ok(Arc::new(client.map_err(|failure| Error::config(format!("{whose} cannot be opened")).because(failure))?))
+/// What all tables of AWS have; serde cannot share fields between tables that refuse unknown ones.
+struct Account<'a> {
+    region: &'a str,
+    endpoint: Option<&'a String>,
+    key: [Option<&'a SecretSource>; 2],
+    key_id: Option<&'a String>,
+    deadline_seconds: u64,
+}
+
+macro_rules! account {
+    ($table:expr) => {
+        Account {
+            region: &$table.region,
+            endpoint: $table.endpoint.as_ref(),
+            key: [$table.key.as_ref(), $table.session_token.as_ref()],
+            key_id: $table.key_id.as_ref(),
+            deadline_seconds: $table.deadline_seconds,
+        }
+    };
+}
+use account;
+
+impl Account<'_> {
+    fn open(self, whose: &str, folder: &Path) -> Result<Arc<Aws>> {
+        let [secret, session] = self.key;
+        let settings = AwsSettings {
+            region: self.region.to_owned(),
+            endpoint: self.endpoint.cloned(),
+            key: key(whose, folder, self.key_id, secret, session)?,
+            deadline: Duration::from_secs(self.deadline_seconds),
+        };
+        let client = Aws::new(settings);
+        Ok(Arc::new(client.map_err(|failure| Error::config(format!("{whose} cannot be opened")).because(failure))?))
+    }
 }
 
 fn key(
