@@ -44,6 +44,7 @@ pub(super) fn get<'e>(entry: &'e Map<String, Value>, field: &str) -> Option<&'e 
     }
 }
 
+#[cfg(feature = "vault")]
 /// The merge patch that changes one field and nothing else.
 pub(super) fn patch(field: &str, new: &str) -> Value {
     match field.strip_prefix('/') {

@@ -51,6 +51,8 @@ mod reports;
 mod resume;
 mod rotation_model;
 mod rules;
+#[cfg(all(feature = "vault", feature = "postgres", feature = "aws"))]
+mod scale;
 #[cfg(feature = "issuers")]
 mod shelves;
 mod sources;
