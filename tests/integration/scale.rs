@@ -37,7 +37,8 @@ impl Company {
         let lab = Lab::require();
         let (bao, pg, aws) = (PrivateVault::start(), lab.postgres(), lab.ministack());
         let prefix = unique("scale");
-        let shared = |n: usize| Shared { role: format!("{prefix}_{n}"), old: unique("Harbour-Pw"), in_bao: n % 2 == 0 };
+        let shared =
+            |n: usize| Shared { role: format!("{prefix}_{n}"), old: unique("Harbour-Pw"), in_bao: n.is_multiple_of(2) };
         let all: Vec<Shared> = (0..count).map(shared).collect();
         let create = |one: &Shared| format!("CREATE ROLE {} LOGIN PASSWORD '{}';\n", one.role, one.old);
         pg.sql(&all.iter().map(create).collect::<String>());
