@@ -9,14 +9,14 @@ use super::engine::{self, Carried, Find, Routes};
 use super::matcher::{Cost, Matcher};
 use super::needle::{Needle, Needles, Refused};
 use super::prefilter::Prefilter;
-use super::{Match, doubt, filter, generic, pair, prior, vendor};
+use super::{Match, doubt, filter, generic, pair, prior, sample, vendor};
 use crate::error::Result;
 use crate::rule::{Rule, RuleSet, Shape, Verdict, check};
 use crate::secret::SecretValue;
 use crate::source::Copied;
 
 /// To be raised when the code (not a rule) finds something else than before in the same text.
-const RESULTS: u32 = 3;
+const RESULTS: u32 = 4;
 
 /// What a detector lets through.
 #[derive(Clone, Debug)]
@@ -239,15 +239,19 @@ impl Detector {
             let Some(rule) = self.rules.get(generic::rule_id(&site, window)) else { return };
             let user = site.user.clone().map(|user| String::from_utf8_lossy(&window[user]).into_owned());
             let mut notes = vec![generic::NOTE];
+            let (name, value) = (&window[site.name.clone()], &window[site.value.clone()]);
+            let doubt = (confidence > 0.1).then(|| sample::doubt(name, value)).flatten();
+            notes.extend(doubt.map(|(why, _)| why));
+            let confidence = confidence * doubt.map_or(1.0, |(_, factor)| factor);
             let vendors = || self.vendors.get_or_init(|| vendor::Vendors::of(&self.rules));
-            if confidence > 0.1 && vendors().name(&window[site.name.clone()]) {
+            if confidence > 0.1 && vendors().name(name) {
                 notes.push(vendor::NAMED);
             }
             let found = Match {
                 rule: Arc::clone(&rule.id),
                 kind: Arc::clone(&rule.kind),
                 span: site.value.clone(),
-                secret: SecretValue::new(&window[site.value.clone()]),
+                secret: SecretValue::new(value),
                 confidence,
                 parts: user.map(|user| ("user".to_owned(), user)).into_iter().collect(),
                 encodings: Vec::new(),

@@ -3,13 +3,22 @@
 
 use std::ops::Range;
 
-use super::{Match, generic, prior, vendor};
+use super::{Match, generic, prior, sample, vendor};
 
 /// Lowers the matches that what stands around them rules out.
 pub(super) fn second_thoughts(found: &mut [Match], bytes: &[u8], path: Option<&str>) {
     let exact = |m: &Match| m.rule.starts_with("needle:");
     for own in found.iter_mut().filter(|m| !exact(m) && fingerprint(bytes, &m.span)) {
         lower(own, 0.0, "own-fingerprint");
+    }
+    for one in found.iter_mut().filter(|m| !exact(m) && m.confidence > 0.2) {
+        if sample::published(one.secret.expose()) {
+            lower(one, 0.2, "published-sample");
+        } else if sample::in_url(&bytes[..one.span.start], one.secret.expose())
+            || sample::in_basic(one.secret.expose(), one.rule.contains("-basic"))
+        {
+            lower(one, 0.4, "stands-for-a-log-in");
+        }
     }
     let special = |m: &&Match| !m.notes.contains(&generic::NOTE);
     let named = found.iter().any(|m| m.notes.contains(&vendor::NAMED));
@@ -134,6 +143,23 @@ mod tests {
         assert!(found.iter().all(|m| m.rule.starts_with("telegram")) && found.len() == 1, "{found:?}");
         let nobody = made("session_api_token = \"4425:A<<an:34>>\"\n");
         assert_eq!(all(&nobody, None).len(), 1, "without a vendor's name the value speaks for itself");
+    }
+
+    #[test]
+    fn what_is_made_for_one_request_cut_or_denied_is_no_secret() {
+        let token = made("<<an:30>>");
+        for line in [
+            "Sec-WebSocket-Key: NDMyMTUzMjE2MzIxNzMyMQ==\n".to_owned(),
+            format!("nonMatchingToken := \"{token}\"\n"),
+            format!("SERVICE_ACCOUNT_TOKEN={token}...\n"),
+            "redis_url = redis://user:password@localhost:6379\n".to_owned(),
+        ] {
+            assert!(all(&line, None).is_empty(), "{line}: {:?}", all(&line, None));
+        }
+        assert_eq!(all(&format!("matchingToken := \"{token}\"\n"), None).len(), 1);
+        let value = made("<<an:16>>");
+        let found = all(&format!("password={value},host=db7\n"), None);
+        assert!(found.len() == 1 && found[0].secret.expose() == value.as_bytes(), "{found:?}");
     }
 
     #[test]

@@ -40,7 +40,9 @@ pub(super) fn shaped(value: &[u8], kind: &str) -> Opinion {
     // A key has a comment, and its body is long enough to hold any short word by chance.
     opinion.lower(kind != "private-key" && placeholder(value), 0.3, "placeholder");
     opinion.lower(repetitive(value), 0.3, "repetitive");
-    opinion.lower(sequence(value), 0.7, "sequence");
+    // An id says little about a secret, and one that somebody typed says nothing.
+    let id = matches!(kind, "key-id" | "identifier");
+    opinion.lower(sequence(value), if id { 0.5 } else { 0.7 }, "sequence");
     opinion.lower(locked(value), 0.5, "needs-a-passphrase");
     opinion.lower(name_of_a_program(value), 0.4, "camel-case");
     opinion.lower(kind == "jwt" && passing(value), 0.4, "short-lived");
@@ -114,7 +116,8 @@ fn repetitive(value: &[u8]) -> bool {
 
 /// Digits in their order: typical of samples, but the provider's name or shape around them weighs more.
 fn sequence(value: &[u8]) -> bool {
-    memchr::memmem::find(value, b"0123456789abcdef").is_some() || memchr::memmem::find(value, b"1234567890").is_some()
+    let has = |digits: &[u8]| memchr::memmem::find(value, digits).is_some();
+    has(b"0123456789abcdef") || has(b"0123456789ABCDEF") || has(b"1234567890")
 }
 
 /// A name in the manner of programs: `DefaultTemplateFactory`, `oAuth2TestsMixin`. Random letters form few such humps.
@@ -139,6 +142,11 @@ fn camel_case(value: &[u8]) -> bool {
 fn name_of_a_program(value: &[u8]) -> bool {
     let body = memchr::memrchr2(b'.', b'_', value).map_or(value, |at| &value[at + 1..]);
     (16..64).contains(&body.len()) && camel_case(body)
+}
+
+/// The same behind a colon: `clm16751:DocumentTemplateFactory`.
+pub(super) fn name_behind_a_colon(value: &[u8]) -> bool {
+    memchr::memrchr(b':', value).is_some_and(|at| value.len() - at > 16 && camel_case(&value[at + 1..]))
 }
 
 /// Longest life in seconds of a token that is made for one request: links to pictures, signatures of an application.

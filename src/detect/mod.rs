@@ -18,6 +18,7 @@ mod pair;
 mod prefilter;
 mod prior;
 mod run;
+mod sample;
 mod vendor;
 
 pub use allow::{Allowance, allowance};

@@ -96,7 +96,11 @@ pub(super) fn quoted_hash(found: &mut Match, bytes: &[u8], path: Option<&str>) {
         found.confidence *= 0.5;
         found.notes.push("hash-in-a-page");
     }
-    let before = found.span.start.checked_sub(1).map(|at| bytes[at]);
+    if path.is_some_and(fixture) {
+        found.confidence *= 0.5;
+        found.notes.push("hash-in-a-test");
+    }
+    let before = in_front(bytes, found.span.start);
     let after = bytes.get(found.span.end);
     if row_of_a_dump(bytes, found.span.start) {
         return;
@@ -107,6 +111,22 @@ pub(super) fn quoted_hash(found: &mut Match, bytes: &[u8], path: Option<&str>) {
         found.confidence *= 0.5;
         found.notes.push("hash-in-a-text");
     }
+}
+
+/// The byte in front of a value, or in front of the user's name that belongs to it: the quote of `'bob:$apr1$…'`.
+fn in_front(bytes: &[u8], at: usize) -> Option<u8> {
+    let head = &bytes[at.saturating_sub(42)..at];
+    let user = head.strip_suffix(b":").map(|head| head.iter().rev().take_while(|b| b.is_ascii_alphanumeric()).count());
+    let quote =
+        user.filter(|length| *length > 0).and_then(|length| head.len().checked_sub(length + 2)).map(|at| head[at]);
+    quote.filter(|b| matches!(b, b'"' | b'\'' | b'`')).or_else(|| head.last().copied())
+}
+
+/// Whether a path leads to what tests of a program are fed with.
+fn fixture(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let folders = ["test", "tests", "testdata", "spec", "fixtures"];
+    path.rsplit(['/', '\\', '!']).skip(1).any(|folder| folders.contains(&folder))
 }
 
 /// Whether a value stands in a row of a database dump: `(1, 'bob', '…', 0),`.
@@ -142,6 +162,15 @@ mod tests {
         let row = |table: &str| format!("INSERT INTO {table} (id, name, word) VALUES (1, 'bob', '").into_bytes();
         assert!(row_of_a_dump(&row("accounts"), row("accounts").len()));
         assert!(!row_of_a_dump(&row("test_user"), row("test_user").len()));
+    }
+
+    #[test]
+    fn a_hash_in_a_string_stands_behind_its_user_s_name() {
+        let at = |text: &str| in_front(text.as_bytes(), text.len());
+        assert_eq!((at("write('bob:"), at("'"), at("\nbob:"), at("")), (Some(b'\''), Some(b'\''), Some(b':'), None));
+        assert!(
+            fixture("a/tests/data.sql") && fixture("testdata/x") && !fixture("src/test.sql") && !fixture("latest/x")
+        );
     }
 
     #[test]

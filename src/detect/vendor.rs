@@ -39,7 +39,13 @@ impl Vendors {
         let formed = rules.rules().iter().filter(|rule| {
             issued(&rule.kind) && !matches!(rule.shape, Shape::Reader) && rule.confidence != Confidence::Low
         });
-        let names = formed.map(|rule| rule.provider.id.replace('-', ""));
+        let names = formed.flat_map(|rule| {
+            let short = match &rule.shape {
+                Shape::Near { words, .. } => words.iter().filter(|word| short(word)).cloned().collect(),
+                _ => Vec::new(),
+            };
+            short.into_iter().chain([rule.provider.id.replace('-', "")])
+        });
         let ordinary: HashSet<&str> = WORDS.split(' ').collect();
         Self(names.filter(|name| name.len() > 2 && !ordinary.contains(name.as_str())).collect())
     }
@@ -57,8 +63,14 @@ impl Vendors {
     }
 }
 
+/// Whether a word near which a rule looks is a name of the vendor and nothing else: `wandb`, not `wandb_api`.
+fn short(word: &str) -> bool {
+    let more = ["key", "token", "secret", "api", "access", "auth", "pass", "client", "app"];
+    word.len() > 4 && word.bytes().all(|b| b.is_ascii_lowercase()) && !more.iter().any(|more| word.contains(more))
+}
+
 /// The words of a name in small letters: parted by marks and by capitals after small letters.
-fn words(name: &[u8]) -> Vec<String> {
+pub(super) fn words(name: &[u8]) -> Vec<String> {
     let mut all: Vec<String> = vec![String::new()];
     let mut small = false;
     for byte in name.iter().take(80) {
@@ -82,9 +94,14 @@ mod tests {
     #[test]
     fn a_name_speaks_of_a_vendor_only_when_nothing_else_is_meant() {
         let vendors = Vendors::of(&RuleSet::builtin());
-        for name in
-            ["telegram_api_token", "stripeSecretKey", "MY_SENDGRID_API_KEY", "new-relic.api.key", "github_token"]
-        {
+        for name in [
+            "telegram_api_token",
+            "stripeSecretKey",
+            "MY_SENDGRID_API_KEY",
+            "new-relic.api.key",
+            "github_token",
+            "WANDB_API_KEY",
+        ] {
             assert!(vendors.name(name.as_bytes()), "{name}");
         }
         for name in [

@@ -110,6 +110,9 @@ pub(super) fn bare(bytes: &[u8], at: usize, whole_line: bool) -> Option<Read> {
             {
                 end = mark;
             }
+            if let Some(next) = setting(&bytes[at..end]) {
+                end = at + next;
+            }
             return (end > at).then_some(Read { range: at..end, quote: Quote::Bare, end: line });
         }
     }
@@ -139,6 +142,15 @@ pub(super) fn bare(bytes: &[u8], at: usize, whole_line: bool) -> Option<Read> {
         trimmed -= 1;
     }
     (trimmed > at).then_some(Read { range: at..trimmed, quote: Quote::Bare, end })
+}
+
+/// Where the next setting of a list starts behind a value: `x,host=y`.
+fn setting(line: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b',', line).find(|comma| {
+        let rest = &line[comma + 1..];
+        let name = rest.iter().take(30).take_while(|b| b.is_ascii_lowercase() || **b == b'_').count();
+        name > 1 && rest.get(name) == Some(&b'=') && rest.get(name + 1).is_some_and(u8::is_ascii_alphanumeric)
+    })
 }
 
 /// Names that stand where a value would and mean "none".
@@ -210,6 +222,12 @@ pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
         || name.eq_ignore_ascii_case(b"signature") && value.len() >= 64 && request(bytes, site)
     {
         return Some("documentation-or-request");
+    }
+    if one_request(name) {
+        return Some("for-one-request");
+    }
+    if value.ends_with(b"...") || value.ends_with("\u{2026}".as_bytes()) {
+        return Some("cut-off");
     }
     if crate::detect::filter::alphabet(value) {
         return Some("alphabet");
@@ -312,6 +330,14 @@ fn decoded_example(value: &[u8]) -> bool {
 fn request(bytes: &[u8], site: &Site) -> bool {
     let before = &bytes[site.name.start.saturating_sub(400)..site.name.start];
     memchr::memmem::find(before, b"aws4_request").is_some() || memchr::memmem::find(before, b"AWS4-").is_some()
+}
+
+/// Names of values that both sides make anew for every request: the handshake of a WebSocket (RFC 6455), the server's half of
+/// a log-in by digest (RFC 2831).
+fn one_request(name: &[u8]) -> bool {
+    ["sec-websocket-key", "sec-websocket-accept", "rspauth"]
+        .iter()
+        .any(|word| name.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// A variable, a template expression, a placeholder in angle brackets.
