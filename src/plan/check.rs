@@ -93,7 +93,7 @@ fn is_stage(step: &Step) -> bool {
 }
 
 fn is_promote(step: &Step) -> bool {
-    matches!(step.does, Does::Store(StoreStep::Promote { .. }))
+    matches!(step.does, Does::Store(StoreStep::Promote { .. }) | Does::Overwrite(_))
 }
 
 fn is_retire(step: &Step) -> bool {

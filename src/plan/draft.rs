@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::period::Period;
 use super::policy::{Decision, Policy, Waiver, Way};
-use super::sequence::{consumers, provider, revoke, rotate};
+use super::sequence::{consumers, provider, readable, revoke, rotate};
 use super::step::{Disposition, Does, Plan, Step, Treatment};
 use crate::action::{Slot, Target, ValueRef};
 use crate::attribution::{Exposure, Relation};
@@ -158,6 +158,15 @@ fn notes(inputs: &Inputs<'_>, treatments: &[Treatment]) -> Vec<String> {
             format!("the waiver {} of {} {state} nothing that was found: remove it", waiver.id, waiver.owner)
         })
         .collect();
+    for step in treatments.iter().flat_map(|treatment| &treatment.steps) {
+        if let Does::Overwrite(does) = &step.does {
+            notes.push(format!(
+                "{}: {} is never shown and is a copy of {} by what offkey.toml says: nothing proves that it holds the old value, \
+                 and after the step only that it was written",
+                step.id, step.target, does.old.at
+            ));
+        }
+    }
     for treatment in treatments.iter().filter(|treatment| !treatment.grace.is_zero()) {
         let account = inputs.accounts.iter().find(|account| Some(&account.at) == treatment.account.as_ref());
         if let Some(account) = account.filter(|account| !account.overlaps) {
@@ -237,8 +246,10 @@ fn of_credential(inputs: &Inputs<'_>, credential: &Known) -> Option<Treatment> {
         op: op(inputs.case, &credential.fingerprint.to_string()),
         steps: Vec::new(),
     };
-    let holdings: Vec<&Holding> =
+    let mut holdings: Vec<&Holding> =
         inputs.holdings.iter().filter(|h| h.current && h.fingerprint == credential.fingerprint).collect();
+    // What can be read comes first: it is named to people, and probes take the old value from there.
+    holdings.sort_by_key(|holding| holding.copy_of.is_some());
     treatment.consumers = consumers(&holdings);
     let touched: Vec<String> =
         holdings.iter().map(|h| &h.at).chain(account.map(|a| &a.at)).map(ToString::to_string).collect();
@@ -368,7 +379,7 @@ fn by_kind(inputs: &Inputs<'_>, facts: &Facts<'_>) -> Ending {
             "{} cannot set a value: issue a new one there, put it into {}, then revoke the old one",
             account.at, held.at
         )),
-        (None, holdings @ [_, ..]) if holdings.iter().all(|h| inputs.policy.is_self_issued(&h.at.to_string())) => {
+        (None, holdings @ [_, ..]) if readable(holdings).all(|h| inputs.policy.is_self_issued(&h.at.to_string())) => {
             (Disposition::Rotate, rotate(inputs.policy, holdings, None, facts.op))
         }
         (None, [held, ..]) => open(format!(

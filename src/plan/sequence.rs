@@ -9,7 +9,7 @@ use super::policy::{Hook, Policy};
 use super::step::{Converge, Does, HookStep, Step};
 use crate::action::{ActionName, Effect, Slot, Target, ValueRef};
 use crate::provider::ProviderStep;
-use crate::store::{Holding, StoreStep, Supply};
+use crate::store::{Holding, Overwrite, StoreStep, Supply};
 
 /// Kill at the issuer → see it dead.
 pub(super) fn revoke(account: &Account, old: ValueRef) -> Vec<Step> {
@@ -20,8 +20,10 @@ pub(super) fn revoke(account: &Account, old: ValueRef) -> Vec<Step> {
 /// last probe, so old versions are destroyed after it. An issuer that makes the values itself stages the first one.
 pub(super) fn rotate(policy: &Policy, holdings: &[&Holding], account: Option<&Account>, op: Uuid) -> Vec<Step> {
     // One staged value a place: two fields of one entry that hold the same value are two places.
-    let places: BTreeMap<&Target, &&Holding> = holdings.iter().map(|h| (&h.at, h)).collect();
-    let first = holdings[0];
+    let places: BTreeMap<&Target, &Holding> = readable(holdings).map(|h| (&h.at, h)).collect();
+    let copies: BTreeMap<&Target, &Holding> =
+        holdings.iter().filter(|h| h.copy_of.is_some()).map(|h| (&h.at, *h)).collect();
+    let first = readable(holdings).next().expect("because a copy is planned only beside the place that it copies");
     let staged = |at: &Target| ValueRef { at: at.clone(), slot: Slot::Staged(op) };
     let old = ValueRef { at: first.at.clone(), slot: Slot::Version(first.version.clone()) };
     let made = Supply::Generate { length: policy.length, alphabet: policy.alphabet.clone() };
@@ -42,7 +44,12 @@ pub(super) fn rotate(policy: &Policy, holdings: &[&Holding], account: Option<&Ac
     for (at, holding) in &places {
         steps.push(store(at, StoreStep::Promote { expect: holding.version.clone() }));
     }
-    let touched: Vec<String> = places.keys().copied().chain(account.map(|a| &a.at)).map(ToString::to_string).collect();
+    for (at, holding) in &copies {
+        let does = Overwrite { expect: holding.version.clone(), new: staged(&first.at), old: old.clone() };
+        steps.push(step("store.overwrite", Effect::Reversible, at, Does::Overwrite(does)));
+    }
+    let changed = places.keys().chain(copies.keys()).copied();
+    let touched: Vec<String> = changed.chain(account.map(|a| &a.at)).map(ToString::to_string).collect();
     for hook in policy.hooks(&touched) {
         steps.push(run(hook, &touched));
     }
@@ -57,10 +64,15 @@ pub(super) fn rotate(policy: &Policy, holdings: &[&Holding], account: Option<&Ac
         steps.push(provider(&account.at, ProviderStep::Evict { old: old.clone() }));
         steps.push(provider(&account.at, ProviderStep::Verify { new: Some(new), old }));
     }
-    for (at, holding) in &places {
+    for (at, holding) in places.iter().chain(&copies) {
         steps.push(store(at, StoreStep::Retire { replaced: holding.version.clone() }));
     }
     steps
+}
+
+/// Places whose stores show what they keep.
+pub(super) fn readable<'h>(holdings: &[&'h Holding]) -> impl Iterator<Item = &'h Holding> {
+    holdings.iter().copied().filter(|holding| holding.copy_of.is_none())
 }
 
 /// Every program that is known to read one of the places.

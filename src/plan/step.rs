@@ -9,7 +9,7 @@ use super::policy::Approval;
 use crate::action::{ActionName, Effect, Target};
 use crate::provider::ProviderStep;
 use crate::secret::Fingerprint;
-use crate::store::StoreStep;
+use crate::store::{Overwrite, StoreStep};
 
 /// What one step asks of one system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ use crate::store::StoreStep;
 pub enum Does {
     /// Of a store.
     Store(StoreStep),
+    /// Of a store that takes values and never shows them.
+    Overwrite(Overwrite),
     /// Of a provider.
     Provider(ProviderStep),
     /// Of a consumer, that it reads the new value.

@@ -47,6 +47,11 @@ impl Systems {
             Does::Store(does) => {
                 Ok(self.store(&step.target.system).ok_or_else(missing)?.action(&step.target, does.clone()))
             }
+            Does::Overwrite(does) => {
+                let store = self.store(&step.target.system).ok_or_else(missing)?;
+                let action = store.overwrite(&step.target, does.clone());
+                action.ok_or_else(|| ActionError::Stuck(format!("{} cannot do {}", store.label(), step.action)))
+            }
             Does::Hook(hook) => Ok(Box::new(HookAction::new(hook))),
             Does::Converge(_) => Err(ActionError::Stuck("the records of the stores are read instead".to_owned())),
             Does::Provider(does) => {

@@ -364,5 +364,5 @@ fn is_test(step: &Step) -> bool {
 }
 
 pub(super) fn is_promote(step: &Step) -> bool {
-    matches!(step.does, Does::Store(StoreStep::Promote { .. }))
+    matches!(step.does, Does::Store(StoreStep::Promote { .. }) | Does::Overwrite(_))
 }

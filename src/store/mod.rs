@@ -8,6 +8,7 @@
 //! | KV v2 | `cas=0` write to the pending path | check-and-set write, siblings kept | destroy old versions, remove the pending path |
 //! | Secrets Manager | `PutSecretValue` as `AWSPENDING` | move `AWSCURRENT` | evict `AWSPREVIOUS` |
 //! | files | sidecar file, mode 0600 | edit in place, atomic rename | remove backup and sidecar |
+//! | what is never shown ([`Overwrite`]) | nothing waits there | write the value that waits elsewhere, between two marks | remove the marks |
 
 #[cfg(feature = "aws")]
 mod aws_secrets;
@@ -15,9 +16,13 @@ mod aws_secrets;
 mod aws_ssm;
 #[cfg(feature = "issuers")]
 mod azure_vault;
+#[cfg(feature = "issuers")]
+mod blind;
 mod file;
 #[cfg(feature = "issuers")]
 mod gcp_secrets;
+#[cfg(feature = "issuers")]
+mod github_actions;
 #[cfg(feature = "issuers")]
 mod gitlab_ci;
 #[cfg(any(feature = "vault", feature = "aws", feature = "issuers"))]
@@ -26,6 +31,8 @@ mod json;
 mod kubernetes;
 #[cfg(feature = "issuers")]
 mod rest;
+#[cfg(feature = "issuers")]
+mod sealed_box;
 #[cfg(feature = "issuers")]
 mod shelf;
 #[cfg(feature = "vault")]
@@ -41,9 +48,13 @@ pub use aws_secrets::AwsSecrets;
 pub use aws_ssm::aws_parameters;
 #[cfg(feature = "issuers")]
 pub use azure_vault::azure_vault;
+#[cfg(feature = "issuers")]
+pub use blind::Blind;
 pub use file::FileStore;
 #[cfg(feature = "issuers")]
 pub use gcp_secrets::gcp_secrets;
+#[cfg(feature = "issuers")]
+pub use github_actions::{GithubPlace, github_actions};
 #[cfg(feature = "issuers")]
 pub use gitlab_ci::gitlab_variables;
 #[cfg(feature = "issuers")]
@@ -62,7 +73,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::action::{Action, ActionError, Context, Effect, Pending, Slot, Target};
+use crate::action::{Action, ActionError, Context, Effect, Pending, Slot, Target, ValueRef};
 use crate::clock;
 use crate::error::Result;
 use crate::secret::{Fingerprint, SecretValue};
@@ -98,6 +109,35 @@ pub struct Holding {
     pub hints: Vec<(String, String)>,
     /// Programs that read it, if known.
     pub consumers: Vec<String>,
+    /// The place of which this is a copy, by what offkey.toml says. Its own store never shows what it keeps: fingerprint and
+    /// value are those of that place, and nobody can prove that they are the same here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_of: Option<Target>,
+}
+
+/// An entry of a store that takes values and never shows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Where it is.
+    pub at: Target,
+    /// Version as the store names it: for stores that tell no more, when the entry was last written.
+    pub version: String,
+    /// The place of another store of which it is a copy, by what offkey.toml says.
+    pub of: Target,
+}
+
+/// Writing over a value that cannot be read.
+///
+/// It is done after the readable places were changed. The old value comes from such a place, too: what really was in the entry
+/// before is not known, so taking the step back writes what should have been there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overwrite {
+    /// Version that the plan saw; another one is a conflict.
+    pub expect: String,
+    /// Where the new value waits.
+    pub new: ValueRef,
+    /// Where the value is that should be there now.
+    pub old: ValueRef,
 }
 
 /// A value by its fingerprint, and one read that served it.
@@ -211,6 +251,16 @@ pub trait Store: Send + Sync {
     /// may be kept where we may not read.
     fn served<'a>(&'a self, _found: &'a [(Fingerprint, SecretValue)]) -> Pending<'a, Result<(Vec<Served>, Coverage)>> {
         Box::pin(async { Ok((Vec::new(), Coverage::new(format!("records of {}", self.name()), "none"))) })
+    }
+
+    /// Entries whose values the store never shows, with the places of which offkey.toml says that they are copies.
+    fn copies(&self) -> Pending<'_, Result<Vec<Copied>>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// The action that writes over a value that cannot be read; `None` for stores whose values can be read.
+    fn overwrite<'a>(&'a self, _at: &'a Target, _step: Overwrite) -> Option<Box<dyn Action + 'a>> {
+        None
     }
 
     /// Reads one value; `Ok(None)` when there is definitely none.

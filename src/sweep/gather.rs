@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use serde_json::json;
 
+use crate::action::Slot;
 use crate::attribution::ReadEvent;
 use crate::audit::Log;
 use crate::detect::Needle;
@@ -17,18 +18,20 @@ use crate::rotation::Systems;
 use crate::rule::RuleSet;
 use crate::secret::{Fingerprint, Fingerprinter};
 use crate::source::Coverage;
-use crate::store::{Held, Holding, StoreRead};
+use crate::store::{Copied, Held, Holding, StoreRead};
 
 /// Everything that the stores handed out in one run; dropped with it.
 pub(super) struct HeldValues {
     held: Vec<(Fingerprint, Held)>,
     reads: Vec<StoreRead>,
+    /// Entries that their stores never show.
+    copies: Vec<Copied>,
     pub(super) coverage: Vec<Coverage>,
 }
 
 /// Reads every store. That values were read, and how many, is logged before they are used.
 pub(super) async fn held(systems: &Systems, log: &Log, fingerprinter: &Fingerprinter) -> Result<HeldValues> {
-    let mut all = HeldValues { held: Vec::new(), reads: Vec::new(), coverage: Vec::new() };
+    let mut all = HeldValues { held: Vec::new(), reads: Vec::new(), copies: Vec::new(), coverage: Vec::new() };
     for store in &systems.stores {
         let mut held = Vec::new();
         let coverage = store
@@ -53,7 +56,12 @@ pub(super) async fn held(systems: &Systems, log: &Log, fingerprinter: &Fingerpri
             }
             Err(error) => all.coverage.push(unreachable(&format!("reads of {}", store.name()), store.label(), &error)),
         }
+        match store.copies().await {
+            Ok(copies) => all.copies.extend(copies),
+            Err(error) => all.coverage.push(unreachable(&format!("copies in {}", store.name()), store.label(), &error)),
+        }
     }
+    all.copies_without_their_place();
     Ok(all)
 }
 
@@ -66,6 +74,21 @@ fn unreachable(what: &str, format: &str, error: &crate::error::Error) -> Coverag
 }
 
 impl HeldValues {
+    /// A copy of something that no store shows would be forgotten when that is rotated: it is a gap.
+    fn copies_without_their_place(&mut self) {
+        let shown = |copy: &Copied| self.held.iter().any(|(_, held)| held.at == copy.of);
+        let lost: Vec<Copied> = self.copies.iter().filter(|copy| !shown(copy)).cloned().collect();
+        for copy in lost {
+            let name = format!("copies in {}", copy.at.system);
+            let mut gap = Coverage::new(&name, "copies");
+            gap.fail(
+                copy.at.locator.clone(),
+                format!("it is a copy of {} by what offkey.toml says, and no store showed that place", copy.of),
+            );
+            self.coverage.push(gap);
+        }
+    }
+
     /// Every kept value as a needle, older versions too.
     pub(super) fn needles(&self) -> Vec<Needle> {
         let mut seen = HashSet::new();
@@ -172,15 +195,32 @@ impl HeldValues {
     pub(super) fn holdings(&self, credentials: &[Credential], leaver: &Identity) -> Vec<Holding> {
         let found: HashSet<Fingerprint> = credentials.iter().map(|c| c.fingerprint).collect();
         let kept = self.held.iter().filter(|(fingerprint, _)| found.contains(fingerprint));
-        kept.map(|(fingerprint, held)| Holding {
-            at: held.at.clone(),
-            version: held.version.clone(),
-            current: held.slot == crate::action::Slot::Current,
-            fingerprint: *fingerprint,
-            hints: held.hints.clone(),
-            consumers: self.consumers(held, leaver),
-        })
-        .collect()
+        let mut holdings: Vec<Holding> = kept
+            .map(|(fingerprint, held)| Holding {
+                at: held.at.clone(),
+                version: held.version.clone(),
+                current: held.slot == Slot::Current,
+                fingerprint: *fingerprint,
+                hints: held.hints.clone(),
+                consumers: self.consumers(held, leaver),
+                copy_of: None,
+            })
+            .collect();
+        for copy in &self.copies {
+            let source = holdings.iter().find(|held| held.at == copy.of && held.current);
+            if let Some(fingerprint) = source.map(|source| source.fingerprint) {
+                holdings.push(Holding {
+                    at: copy.at.clone(),
+                    version: copy.version.clone(),
+                    current: true,
+                    fingerprint,
+                    hints: Vec::new(),
+                    consumers: Vec::new(),
+                    copy_of: Some(copy.of.clone()),
+                });
+            }
+        }
+        holdings
     }
 }
 

@@ -8,6 +8,8 @@ mod aws;
 mod aws_ssm;
 mod bad_input;
 mod baseline;
+#[cfg(feature = "issuers")]
+mod blind;
 mod crash;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod departure;

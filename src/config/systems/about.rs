@@ -106,6 +106,15 @@ pub(super) const GITLAB_CI: About = About {
     tests: &["shelves"],
 };
 
+/// GitHub.
+pub(super) const GITHUB_ACTIONS: About = About {
+    kind: "github-actions",
+    what: "GitHub Actions secrets: written, never shown; `copies` says of which places they are copies",
+    columns: ["where it was copied from", "`updated_at` and two marks"],
+    proof: Proof::Contract,
+    tests: &["blind"],
+};
+
 /// AWS Parameter Store.
 pub(super) const AWS_SSM: About = About {
     kind: "aws-ssm",

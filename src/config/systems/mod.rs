@@ -6,6 +6,8 @@ mod about;
 mod accounts;
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(feature = "issuers")]
+mod blind;
 mod files;
 #[cfg(feature = "issuers")]
 mod http;
@@ -104,6 +106,7 @@ tables! {
     GcpSecrets(shelves::Gcp) needs "issuers" is GCP_SECRETS,
     AzureVault(shelves::Azure) needs "issuers" is AZURE_VAULT,
     GitlabCi(shelves::GitLab) needs "issuers" is GITLAB_CI,
+    GithubActions(blind::GithubActions) needs "issuers" is GITHUB_ACTIONS,
     AwsSecrets(aws::Secrets) needs "aws" is AWS_SECRETS,
     AwsSsm(aws::Parameters) needs "aws" is AWS_SSM,
 }

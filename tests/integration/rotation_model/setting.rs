@@ -71,6 +71,7 @@ pub(crate) fn setting(company: &[Generated], accounts_to_freeze: usize, faults: 
                 fingerprint,
                 hints: Vec::new(),
                 consumers: Vec::new(),
+                copy_of: None,
             });
         }
         known.push(Known {
