@@ -20,7 +20,12 @@ pub(super) struct Known {
     changing: HashMap<String, String>,
     /// The file in which a record stands first, by hashes of both.
     firsts: HashMap<u64, u64>,
+    /// Texts that many facts hold, and their numbers.
+    repeated: (Vec<Arc<str>>, HashMap<Arc<str>, usize>),
 }
+
+/// Most texts of which facts hold the number only.
+const MOST_REPEATED: usize = 200_000;
 
 /// Records that are told from their copies; of more, copies are read again.
 const MOST_FIRSTS: usize = 2_000_000;
@@ -91,6 +96,34 @@ impl Known {
     /// Notes a fact; the first one stays.
     pub(super) fn note(&mut self, name: impl Into<String>, fact: impl Into<String>) {
         self.facts.note(&name.into(), &fact.into());
+    }
+
+    /// A text that many facts hold, such as the id of an author, in few letters; [`Known::long`] turns it back.
+    pub(super) fn short(&mut self, text: &str) -> String {
+        let (texts, numbers) = &mut self.repeated;
+        let number = numbers.get(text).copied().or_else(|| {
+            let room = !text.is_empty() && texts.len() < MOST_REPEATED;
+            room.then(|| {
+                let text: Arc<str> = text.into();
+                texts.push(text.clone());
+                numbers.insert(text, texts.len() - 1);
+                texts.len() - 1
+            })
+        });
+        number.map_or_else(|| text.to_owned(), |number| format!("\u{1}{number:x}"))
+    }
+
+    /// What [`Known::short`] made short.
+    pub(super) fn long<'k>(&'k self, short: &'k str) -> &'k str {
+        let number = short.strip_prefix('\u{1}').and_then(|number| usize::from_str_radix(number, 16).ok());
+        number.and_then(|number| self.repeated.0.get(number)).map_or(short, |text| text)
+    }
+
+    /// What was not kept because there was too much of it, as a line of the coverage.
+    pub(super) fn lost(&self) -> Option<&'static str> {
+        self.facts.full().then_some(
+            "more pages, issues or changes than are kept: those at the end are found without author or place",
+        )
     }
 
     /// Notes a fact anew.

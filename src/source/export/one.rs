@@ -78,6 +78,9 @@ pub(super) fn read(
     if let (None, Some(learn)) = (known, format.learn) {
         // What the first pass cannot read is named by the second.
         let _again = open(&mut |read| learn(&mut Input { name, read, map }, &mut own));
+        if let Some(why) = own.lost() {
+            account.fail(shown, why);
+        }
     }
     let known = known.unwrap_or(&own);
     lines::starts(None);

@@ -212,6 +212,9 @@ impl Source for Export {
         coverage.format =
             if ids.is_empty() { "files".to_owned() } else { ids.into_iter().collect::<Vec<_>>().join("+") };
         let known = self.learn(&bundle, &files);
+        for why in known.values().filter_map(Known::lost) {
+            coverage.fail(self.path.display().to_string(), why);
+        }
         let total = Mutex::new(coverage);
         files.par_iter().for_each(|(name, format)| {
             let mut part = Coverage::default();

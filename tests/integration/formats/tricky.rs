@@ -283,3 +283,58 @@ fn findings_in_exports_carry_the_line_of_their_record() {
         assert!(!lines.is_empty() && lines.iter().all(|one| *one == (line, line)), "{name}: {lines:?}");
     }
 }
+
+#[test]
+fn ids_of_a_confluence_export_are_no_credentials_and_what_it_made_is_nobodys() {
+    let (key, hash) = ("8a8e1ff3".repeat(4), "x61Ey612Kl2gpFL5".repeat(4));
+    let seen = confluence(&format!(
+        r#"<object class="DefaultHibernateUser"><id name="id">9</id><property name="name">bob</property><property name="password">{hash}</property>
+        <property name="email">bob@harbourfinch.example</property><property name="fullName">Bob Tanaka</property></object>
+        <object class="ConfluenceUserImpl"><id name="key">{key}</id><property name="name">bob</property></object>
+        <object class="ConfluenceRememberMeToken"><id name="id">3</id><property name="username">bob</property><property name="token">{hash}</property></object>
+        <object class="Page"><id name="id">7</id><property name="title">Notes</property><property name="creator" class="ConfluenceUserImpl"><id name="key">{key}</id></property>
+        <property name="creationDate">2024-01-31 10:11:12.345</property></object>
+        <object class="BodyContent"><id name="id">8</id><property name="content" class="Page"><id name="id">7</id></property><property name="bodyType">2</property>
+        <property name="body">&lt;p&gt;the {}&lt;/p&gt;</property></object>"#,
+        token("note")
+    ));
+    assert!(seen.all(&key).is_empty(), "the key of a user is searched as text");
+    assert!(seen.all(&hash).len() == 2 && seen.all(&hash).iter().all(|piece| piece.item().kind == ItemKind::Artefact));
+    let piece = seen.one(&token("note"));
+    assert_eq!((piece.by(), piece.created()), ("bob@harbourfinch.example", "2024-01-31 10:11:12.345"));
+    assert_eq!(piece.item().container.name, "Notes");
+}
+
+#[test]
+fn values_of_a_jira_backup_stand_beside_the_names_that_other_elements_give_them() {
+    let seen = jira(&format!(
+        r#"<CustomField id="10001" name="Deploy token"/><OSPropertyEntry id="55" propertyKey="smtp.password"/>
+        <Issue id="1" key="OPS-1" reporter="bob"/><CustomFieldValue id="3" issue="1" customfield="10001" stringvalue="{}"/>
+        <OSPropertyString id="55" value="{}"/>"#,
+        token("field"),
+        token("property")
+    ));
+    let field = seen.one(&token("field"));
+    assert_eq!(
+        (field.text.trim(), &*field.item().container.name),
+        (&*format!("Deploy token: {}", token("field")), "OPS-1")
+    );
+    let property = seen.one(&token("property"));
+    assert_eq!(
+        (property.text.trim(), property.item().kind),
+        (&*format!("smtp.password: {}", token("property")), ItemKind::Artefact)
+    );
+    assert!(seen.all("smtp.password").len() == 1);
+}
+
+#[test]
+fn a_token_of_the_exporters_session_is_nobodys() {
+    let session = token("session");
+    let page = format!(
+        r#"{{"key": "OPS-1", "self": "https://jira.harbourfinch.example/rest/api/2/issue/1", "fields": {{"reporter": {{"name": "bob"}}, "summary": "Disk"}},
+        "operations": {{"linkGroups": [{{"links": [{{"href": "/secure/Vote.jspa?atl_token={session}&id=1"}}]}}]}}}}"#
+    );
+    let piece = file("issue.json", page);
+    let piece = piece.one(&session);
+    assert_eq!((piece.item().kind, piece.author().is_none()), (ItemKind::Artefact, true));
+}

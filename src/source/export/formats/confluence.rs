@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::known::{Known, list, listed, own, person, when};
 use super::super::out::{Draft, Out, Rec, container};
 use super::super::text::{html, wiki};
-use super::super::{Format, Input, xml};
+use super::super::{Format, Input, dates, xml};
 use crate::source::{ContainerKind, ItemKind, PersonRef, Via};
 
 pub(super) const FORMAT: Format = Format {
@@ -26,6 +26,20 @@ const CONTENT: &[&str] = &[
     "PageTemplate",
     "CustomContentEntityObject",
     "Draft",
+];
+
+/// What the instance made, not a person: password hashes, tokens, keys, settings of directories.
+const ARTEFACTS: &[&str] = &[
+    "InternalUser",
+    "InternalUserCredentialRecord",
+    "DefaultHibernateUser",
+    "ConfluenceUserImpl",
+    "ConfluenceRememberMeToken",
+    "Alias",
+    "KeyTransferBean",
+    "CrowdSettings",
+    "ApplicationImpl",
+    "DirectoryImpl",
 ];
 
 /// A property's own text, or the id of the object that it names.
@@ -61,12 +75,11 @@ fn learn(input: &mut Input<'_>, known: &mut Known) -> Result<(), String> {
                     known.add(&[Some(key), name], who);
                 }
             }
-            "InternalUser" | "User" => {
+            "InternalUser" | "User" | "DefaultHibernateUser" => {
                 let name = prop(object, "name").or_else(|| prop(object, "lowerName"));
                 let email = prop(object, "emailAddress").or_else(|| prop(object, "email"));
-                if let Some(who) =
-                    listed(person("confluence", None, name.clone(), email, prop(object, "displayName")), None)
-                {
+                let display = prop(object, "displayName").or_else(|| prop(object, "fullName"));
+                if let Some(who) = listed(person("confluence", None, name.clone(), email, display), None) {
                     known.note(
                         format!("mail {}", name.clone().unwrap_or_default().to_lowercase()),
                         who.email.clone().unwrap_or_default(),
@@ -77,13 +90,14 @@ fn learn(input: &mut Input<'_>, known: &mut Known) -> Result<(), String> {
             kind if CONTENT.contains(&kind) => {
                 let first = |names: &[&str]| names.iter().find_map(|name| prop(object, name)).unwrap_or_default();
                 let title = first(&["title", "name"]);
+                let author = first(&["lastModifier", "creator", "lastModifierName", "creatorName"]);
                 let facts = [
-                    kind.to_owned(),
+                    known.short(kind),
                     first(&["containerContent", "owner"]),
-                    first(&["lastModifier", "creator", "lastModifierName", "creatorName"]),
-                    first(&["lastModificationDate", "creationDate"]),
+                    known.short(&author),
+                    dates::packed(&first(&["lastModificationDate", "creationDate"])),
                     first(&["originalVersion", "originalVersionId"]),
-                    if title.is_empty() { kind.to_owned() } else { title },
+                    title,
                 ];
                 known.note(format!("content {key}"), facts.map(|fact| fact.replace('\n', " ")).join("\n"));
             }
@@ -92,10 +106,25 @@ fn learn(input: &mut Input<'_>, known: &mut Known) -> Result<(), String> {
     })
 }
 
-/// What the first pass noted of a content: class, content around it, author, time, version that it is an old one of, title.
+/// What the first pass noted of a content: class, content around it, author, time (packed), version that it is an old one of, title.
 fn content<'k>(known: &'k Known, key: &str) -> Option<[&'k str; 6]> {
     let mut facts = known.fact(&format!("content {key}"))?.split('\n');
-    Some(std::array::from_fn(|_| facts.next().unwrap_or_default()))
+    let [class, inside, author, time, old, title] = std::array::from_fn(|_| facts.next().unwrap_or_default());
+    let class = known.long(class);
+    Some([class, inside, known.long(author), time, old, if title.is_empty() { class } else { title }])
+}
+
+/// Ids name other objects, or the object itself, and are no text of anybody: the key of a user looks like one of an interface.
+fn skip_ids(record: &Rec<'_>, value: &Value) {
+    match value {
+        Value::Object(object) => {
+            for (name, inner) in object {
+                if name == "id" { record.skip(inner) } else { skip_ids(record, inner) }
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|inner| skip_ids(record, inner)),
+        _ => {}
+    }
 }
 
 fn who(known: &Known, name: &str) -> Option<PersonRef> {
@@ -130,7 +159,7 @@ fn draft(known: &Known, key: &str) -> Draft {
         _ => ItemKind::Description,
     };
     let author = (!author.is_empty()).then(|| who(known, author)).flatten();
-    Draft::new(of, kind, key).by(author).at(when(&Value::from(time)))
+    Draft::new(of, kind, key).by(author).at(when(&Value::from(dates::unpacked(time))))
 }
 
 fn hand(input: &mut Input<'_>, known: &Known, out: &mut Out<'_>) -> Result<(), String> {
@@ -138,6 +167,7 @@ fn hand(input: &mut Input<'_>, known: &Known, out: &mut Out<'_>) -> Result<(), S
         let object = &found.value;
         let record = Rec::new(object, &found.pointer);
         let key = id(object).unwrap_or_default();
+        skip_ids(&record, object);
         let draft_of = |key: &str| draft(known, key).pointer(found.pointer.as_str());
         match class(object) {
             "BodyContent" => {
@@ -151,12 +181,13 @@ fn hand(input: &mut Input<'_>, known: &Known, out: &mut Out<'_>) -> Result<(), S
                 };
                 out.item(draft_of(&of), &text);
             }
-            "InternalUser"
-            | "InternalUserCredentialRecord"
-            | "ConfluenceUserImpl"
-            | "CrowdSettings"
-            | "ApplicationImpl"
-            | "DirectoryImpl" => {
+            made if ARTEFACTS.contains(&made) => {
+                // The account's own id is no credential, and is not told from one by its form.
+                if let Some(account) =
+                    list(object, "property").find(|property| property["name"] == "atlassianAccountId")
+                {
+                    record.skip(account);
+                }
                 let of = container(ContainerKind::File, key.as_str(), class(object), false);
                 out.rest(
                     Draft::new(of, ItemKind::Artefact, key.as_str()).via(Via::System).pointer(found.pointer.as_str()),

@@ -6,7 +6,7 @@ use super::super::known::{Known, at, list, own, person, when};
 use super::super::out::{Draft, Out, Rec, container};
 use super::super::text::{adf, wiki};
 use super::super::{Format, Input, json};
-use crate::source::{Container, ContainerKind, ItemKind, PersonRef};
+use crate::source::{Container, ContainerKind, ItemKind, PersonRef, Via};
 
 pub(super) const FORMAT: Format = Format {
     id: "jira-json",
@@ -100,6 +100,12 @@ fn issue(record: &Rec<'_>, out: &mut Out<'_>) {
         out.item(draft.at(when(&file["created"])).pointer(format!("{}/fields/attachment/{n}", record.pointer)), &text);
     }
     history(record, &plain, reporter, out);
+    // What the exporter may do hangs on links that hold a token of the exporter's session.
+    for name in ["operations", "editmeta"] {
+        let made = Rec::new(&value[name], record.pointer);
+        out.rest(plain.clone().kind(ItemKind::Artefact).via(Via::System).by(None).pointer_below(name), &made);
+        record.skip(&value[name]);
+    }
     out.rest(plain.by(None).pointer(record.pointer), record);
 }
 

@@ -33,6 +33,8 @@ fn hand(input: &mut Input<'_>, _: &Known, out: &mut Out<'_>) -> Result<(), Strin
             );
         }
         let key = own(value, "key").unwrap_or_default();
+        // The type of a field is called its key.
+        list(value, "customfields.customfield").for_each(|field| record.skip(&field["key"]));
         let link = own(value, "link");
         let draft = Draft::new(
             container(ContainerKind::Issue, key.as_str(), key.as_str(), false),

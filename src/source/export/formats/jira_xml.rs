@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::known::{Known, listed, own, person, when};
 use super::super::out::{Draft, Out, Rec, container};
 use super::super::text::wiki;
-use super::super::{Format, Input, xml};
+use super::super::{Format, Input, dates, xml};
 use crate::source::{ContainerKind, ItemKind, PersonRef, Via};
 
 pub(super) const FORMAT: Format = Format {
@@ -71,11 +71,14 @@ fn learn(input: &mut Input<'_>, known: &mut Known) -> Result<(), String> {
                 });
                 known.hold(id(), container(ContainerKind::Issue, id(), key, false), Vec::new());
             }
+            "OSPropertyEntry" => known.note(format!("name of {}", id()), own(value, "propertyKey").unwrap_or_default()),
+            "CustomField" => known.note(format!("name of field {}", id()), own(value, "name").unwrap_or_default()),
             "ChangeGroup" => {
                 let fact = |name| own(value, name).unwrap_or_default();
+                let author = known.short(&fact("author"));
                 known.note(
                     format!("change {}", id()),
-                    format!("{}\n{}\n{}", fact("issue"), fact("author"), fact("created")),
+                    format!("{}\n{author}\n{}", fact("issue"), dates::packed(&fact("created"))),
                 );
             }
             _ => {}
@@ -108,7 +111,30 @@ fn element(name: &str, value: &Value, pointer: &str, known: &Known, out: &mut Ou
     };
     let issue = if name == "Issue" { Some(id.clone()) } else { text("issue") };
     let draft = Draft::new(place(issue), ItemKind::Field, id.as_str()).at(when(&value["created"])).pointer(pointer);
+    // What a value is called stands in another element.
+    let named = |name: String, values: &[&str]| {
+        let called = known.fact(&name).unwrap_or_default();
+        let values = values.iter().map(|value| record.at(value)).filter(|value| !value.is_empty());
+        values.map(|value| format!("{called}: {value}\n")).collect::<String>()
+    };
     match name {
+        "OSPropertyString" | "OSPropertyText" => {
+            let shown = named(format!("name of {id}"), &["value"]);
+            let made = draft.kind(ItemKind::Artefact).via(Via::System);
+            out.item(made.clone(), &shown);
+            return out.rest(made, &record);
+        }
+        // The name of a property is a key of nothing.
+        "OSPropertyEntry" => record.skip(&value["propertyKey"]),
+        "GadgetUserPreference" => {
+            let shown = format!("{}: {}", record.at("userprefkey"), record.at("userprefvalue"));
+            out.item(draft.clone(), &shown);
+        }
+        "CustomFieldValue" => {
+            let field = text("customfield").unwrap_or_default();
+            let shown = named(format!("name of field {field}"), &["stringvalue", "textvalue"]);
+            out.item(draft.clone(), &shown);
+        }
         "Issue" => {
             let author = who(known, text("reporter")).or_else(|| who(known, text("creator")));
             let draft = draft
@@ -131,8 +157,9 @@ fn element(name: &str, value: &Value, pointer: &str, known: &Known, out: &mut Ou
                 known.fact(&format!("change {}", text("group").unwrap_or_default())).unwrap_or_default().to_owned();
             let mut parts = group.split('\n').map(str::to_owned);
             let change = Draft::new(place(parts.next()), ItemKind::History, id.as_str());
-            let author = who(known, parts.next().filter(|author| !author.is_empty()));
-            let change = change.at(parts.next()).pointer(pointer);
+            let author = parts.next().map(|author| known.long(&author).to_owned());
+            let author = who(known, author.filter(|author| !author.is_empty()));
+            let change = change.at(parts.next().map(|time| dates::unpacked(&time))).pointer(pointer);
             let new = wiki::decode(record.at("newstring"));
             out.item(change.clone().by(author), &new);
             // Who wrote the old text stands in an earlier change or is the reporter; here it is not said.
