@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::step::{Does, Plan, Step, Treatment};
 use crate::action::Effect;
 use crate::provider::ProviderStep;
-use crate::store::{StoreStep, Supply};
+use crate::store::{StoreStep, Supply, Turn};
 
 impl Plan {
     /// Whether every treatment is safe to carry out.
@@ -32,6 +32,14 @@ impl Treatment {
             (Some(before), Some(after)) => before < after,
             _ => true,
         };
+        if self.steps.iter().any(is_own_rotation) {
+            if self.steps.iter().any(|step| is_stage(step) || is_set(step) || is_promote(step)) {
+                return Err("a value would be written beside the store's own rotation".to_owned());
+            }
+            if !ordered(last(is_own_rotation), first(|step| is_verify(step) || is_retire(step))) {
+                return Err("the old value would be destroyed before the store has rotated it".to_owned());
+            }
+        }
         let tested = first(is_test);
         if let Some(evict) = first(is_evict)
             && tested.is_none_or(|test| test > evict)
@@ -54,11 +62,14 @@ impl Treatment {
         if !ordered(last(is_stage), changes) {
             return Err("the target would change before the new value is safe in every store".to_owned());
         }
-        if !ordered(last(|step| step.effect == Effect::Reversible), first(|step| step.effect == Effect::Final)) {
+        // The store's own rotation gives consumers their value, as a promotion does: what makes them read it comes after that.
+        let ends = |step: &Step| step.effect == Effect::Final && !is_first_turn(step);
+        if !ordered(last(|step| step.effect == Effect::Reversible), first(ends)) {
             return Err("something final would come before something that can be taken back".to_owned());
         }
         let waits = |step: &Step| matches!(step.does, Does::Hook(_) | Does::Converge(_));
-        if !ordered(last(is_promote), first(waits)) {
+        let gives = |step: &Step| is_promote(step) || is_first_turn(step);
+        if !ordered(last(gives), first(waits)) {
             return Err("consumers would be asked to read the new value before they can".to_owned());
         }
         if !ordered(last(is_verify), first(is_retire)) {
@@ -94,6 +105,14 @@ fn is_stage(step: &Step) -> bool {
 
 fn is_promote(step: &Step) -> bool {
     matches!(step.does, Does::Store(StoreStep::Promote { .. }) | Does::Overwrite(_))
+}
+
+fn is_own_rotation(step: &Step) -> bool {
+    matches!(step.does, Does::Store(StoreStep::Rotate { .. }))
+}
+
+fn is_first_turn(step: &Step) -> bool {
+    matches!(step.does, Does::Store(StoreStep::Rotate { turn: Turn::First, .. }))
 }
 
 fn is_retire(step: &Step) -> bool {

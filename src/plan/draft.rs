@@ -6,14 +6,14 @@ use uuid::Uuid;
 
 use super::period::Period;
 use super::policy::{Decision, Policy, Waiver, Way};
-use super::sequence::{consumers, provider, readable, revoke, rotate};
+use super::sequence::{consumers, provider, readable, revoke, rotate, rotate_there};
 use super::step::{Disposition, Does, Plan, Step, Treatment};
 use crate::action::{Slot, Target, ValueRef};
 use crate::attribution::{Exposure, Relation};
 use crate::finding::Liveness;
 use crate::provider::{Owned, ProviderStep};
 use crate::secret::Fingerprint;
-use crate::store::Holding;
+use crate::store::{Holding, OwnRotation, StoreStep};
 
 /// A credential as planning sees it: everything but the value.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,7 +167,8 @@ fn notes(inputs: &Inputs<'_>, treatments: &[Treatment]) -> Vec<String> {
             ));
         }
     }
-    for treatment in treatments.iter().filter(|treatment| !treatment.grace.is_zero()) {
+    let sets = |treatment: &&Treatment| treatment.steps.iter().all(|step| !is_own_rotation(step));
+    for treatment in treatments.iter().filter(|treatment| !treatment.grace.is_zero()).filter(sets) {
         let account = inputs.accounts.iter().find(|account| Some(&account.at) == treatment.account.as_ref());
         if let Some(account) = account.filter(|account| !account.overlaps) {
             notes.push(format!(
@@ -312,7 +313,7 @@ fn dispose(inputs: &Inputs<'_>, facts: &Facts<'_>) -> Ending {
         );
     }
     let decided = facts.decision.and_then(|decision| by_decision(inputs, facts, decision));
-    decided.unwrap_or_else(|| by_kind(inputs, facts))
+    decided.or_else(|| by_itself(inputs, facts)).unwrap_or_else(|| by_kind(inputs, facts))
 }
 
 /// What policy decided, if that is not a rotation.
@@ -350,6 +351,49 @@ fn later(today: &str, days: u64) -> String {
     let day = today.parse::<jiff::civil::Date>().ok();
     let later = day.and_then(|day| day.checked_add(jiff::Span::new().try_days(i64::try_from(days).ok()?).ok()?).ok());
     later.map_or_else(|| today.to_owned(), |day| day.to_string())
+}
+
+fn is_own_rotation(step: &Step) -> bool {
+    matches!(step.does, Does::Store(StoreStep::Rotate { .. }))
+}
+
+/// What is kept where the store rotates by itself; `None` when it is kept nowhere like that.
+fn by_itself(inputs: &Inputs<'_>, facts: &Facts<'_>) -> Option<Ending> {
+    let rotated = |held: &&Holding| held.own_rotation().is_some();
+    let Some(held) = facts.holdings.iter().copied().find(rotated) else {
+        return facts.holdings.is_empty().then(|| turn_before(inputs, facts)).flatten();
+    };
+    let (entry, command) = (entry_of(&held.at), held.rotation_command());
+    if held.own_rotation() == Some(OwnRotation::ByHand) {
+        return Some(open(format!("{entry} is managed by a service: run `{command}`, then confirm")));
+    }
+    if let Some(copy) = facts.holdings.iter().find(|other| entry_of(&other.at) != entry) {
+        return Some(open(format!(
+            "{entry} is rotated by its own store, which does not know the copy at {}: let its consumers read {entry} and              remove the copy, then sweep again",
+            copy.at
+        )));
+    }
+    if let Some(Account { at, liveness: Liveness::Unknown(why), .. }) = facts.account {
+        return Some(open(format!("{at} could not say whether it lives ({why}): sweep again")));
+    }
+    Some((Disposition::Rotate, rotate_there(inputs.policy, facts.holdings, facts.account)))
+}
+
+/// The value before the current one of a secret whose two users take turns: it works until the next rotation.
+fn turn_before(inputs: &Inputs<'_>, facts: &Facts<'_>) -> Option<Ending> {
+    let ours = |held: &&Holding| held.fingerprint == facts.credential.fingerprint && !held.current;
+    let held = inputs.holdings.iter().filter(ours).find(|held| held.own_rotation() == Some(OwnRotation::TwoUsers))?;
+    Some(open(format!(
+        "two users take turns at {}, and this value is that of the one whose turn is next: run `{}`, then confirm",
+        entry_of(&held.at),
+        held.rotation_command()
+    )))
+}
+
+/// The entry that a place is a field of.
+fn entry_of(at: &Target) -> String {
+    let entry = at.locator.rsplit_once('#').map_or(at.locator.as_str(), |(entry, _)| entry);
+    format!("{}:{entry}", at.system)
 }
 
 /// What its kind allows: shared values are replaced, individual ones killed, the rest is for a person.

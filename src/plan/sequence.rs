@@ -9,7 +9,7 @@ use super::policy::{Hook, Policy};
 use super::step::{Converge, Does, HookStep, Step};
 use crate::action::{ActionName, Effect, Slot, Target, ValueRef};
 use crate::provider::ProviderStep;
-use crate::store::{Holding, Overwrite, StoreStep, Supply};
+use crate::store::{Holding, Overwrite, OwnRotation, StoreStep, Supply, Turn};
 
 /// Kill at the issuer → see it dead.
 pub(super) fn revoke(account: &Account, old: ValueRef) -> Vec<Step> {
@@ -75,6 +75,36 @@ pub(super) fn readable<'h>(holdings: &[&'h Holding]) -> impl Iterator<Item = &'h
     holdings.iter().copied().filter(|holding| holding.copy_of.is_none())
 }
 
+/// A secret whose store rotates it itself: start that → hooks → convergence → a second time, where two users take turns →
+/// verify → retire. The store's machinery makes, sets and tests the values; offkey writes none.
+pub(super) fn rotate_there(policy: &Policy, holdings: &[&Holding], account: Option<&Account>) -> Vec<Step> {
+    let first = holdings[0];
+    let turn = |turn| store(&first.at, StoreStep::Rotate { replaced: first.version.clone(), turn });
+    let mut steps = vec![turn(Turn::First)];
+    let touched: Vec<String> =
+        holdings.iter().map(|h| &h.at).chain(account.map(|a| &a.at)).map(ToString::to_string).collect();
+    for hook in policy.hooks(&touched) {
+        steps.push(run(hook, &touched));
+    }
+    let consumers = consumers(holdings);
+    if !policy.converge.is_zero() && !consumers.is_empty() {
+        let holds = first.own_rotation() == Some(OwnRotation::TwoUsers);
+        let converge = Converge { consumers, within: policy.converge, holds };
+        steps.push(step("consumers.converge", Effect::ReadOnly, &first.at, Does::Converge(converge)));
+    }
+    steps.push(turn(Turn::Last));
+    if let Some(account) = account {
+        let new = ValueRef { at: first.at.clone(), slot: Slot::Current };
+        let old = ValueRef { at: first.at.clone(), slot: Slot::Version(first.version.clone()) };
+        steps.push(provider(&account.at, ProviderStep::Verify { new: Some(new), old }));
+    }
+    let places: BTreeMap<&Target, &&Holding> = holdings.iter().map(|h| (&h.at, h)).collect();
+    for (at, holding) in &places {
+        steps.push(store(at, StoreStep::Retire { replaced: holding.version.clone() }));
+    }
+    steps
+}
+
 /// Every program that is known to read one of the places.
 pub(super) fn consumers(holdings: &[&Holding]) -> Vec<String> {
     let all: BTreeSet<&String> = holdings.iter().flat_map(|holding| &holding.consumers).collect();
@@ -93,6 +123,8 @@ fn store(at: &Target, does: StoreStep) -> Step {
         StoreStep::Stage(_) => ("store.stage", Effect::Reversible),
         StoreStep::Promote { .. } => ("store.promote", Effect::Reversible),
         StoreStep::Retire { .. } => ("store.retire", Effect::Final),
+        StoreStep::Rotate { turn: Turn::First, .. } => ("store.rotate", Effect::Final),
+        StoreStep::Rotate { turn: Turn::Last, .. } => ("store.rotate-again", Effect::Final),
     };
     step(name, effect, at, Does::Store(does))
 }

@@ -11,7 +11,7 @@ use crate::attribution::{Exposure, Relation};
 use crate::finding::Liveness;
 use crate::provider::{Owned, ProviderStep};
 use crate::secret::Fingerprint;
-use crate::store::{Holding, StoreStep};
+use crate::store::{Holding, OwnRotation, StoreStep};
 
 /// Everything that planning looks at, owned.
 #[derive(Clone, Debug, Default)]
@@ -284,6 +284,56 @@ proptest! {
 fn alone(places: usize, account: Option<(u8, bool, Liveness)>) -> One {
     let leaver = Some(Relation::Wrote);
     One { confidence: 0.9, leaver, others: false, places, account, waiver: None, own: false }
+}
+
+/// A secret that its store rotates, and what becomes of it.
+fn rotated_there(how: OwnRotation, places: &[&str], change: fn(&mut World)) -> Treatment {
+    let mut world = world(&[alone(places.len(), Some((1, true, Liveness::Live)))], &[], None);
+    for (held, place) in world.holdings.iter_mut().zip(places) {
+        (held.at, held.hints) = (target("store", *place), how.hints("rotate it"));
+    }
+    change(&mut world);
+    let plan = world.plan();
+    plan.check().expect("a safe order");
+    plan.treatments.into_iter().next().expect("one treatment")
+}
+
+#[test]
+fn what_its_store_rotates_is_left_to_it() {
+    for how in [OwnRotation::Asked, OwnRotation::TwoUsers] {
+        let treatment = rotated_there(how, &["db#password", "db#dsn"], |_| {});
+        let steps: Vec<_> = treatment.steps.iter().map(|step| step.action.0.as_str()).collect();
+        let expected = ["store.rotate", "store.rotate-again", "provider.verify", "store.retire", "store.retire"];
+        assert_eq!((treatment.disposition, steps.as_slice()), (Disposition::Rotate, &expected[..]));
+    }
+    let open = |treatment: Treatment, words: &[&str]| {
+        let Disposition::Open { todo } = treatment.disposition else { panic!("{:?}", treatment.disposition) };
+        assert!(words.iter().all(|word| todo.contains(word)), "{todo}");
+    };
+    open(rotated_there(OwnRotation::ByHand, &["db#password"], |_| {}), &["`rotate it`", "managed"]);
+    open(
+        rotated_there(OwnRotation::Asked, &["db#password", "other#password"], |_| {}),
+        &["copy at store:other#password"],
+    );
+    open(
+        rotated_there(OwnRotation::Asked, &["db#password", ".env"], |world| world.holdings[1].hints.clear()),
+        &[".env"],
+    );
+    let previous = |world: &mut World| world.holdings[0].current = false;
+    open(rotated_there(OwnRotation::TwoUsers, &["db#password"], previous), &["take turns", "`rotate it`"]);
+    let unsure = |world: &mut World| world.accounts[0].liveness = Liveness::Unknown("503".to_owned());
+    open(rotated_there(OwnRotation::Asked, &["db#password"], unsure), &["503"]);
+}
+
+#[test]
+fn a_value_written_beside_a_stores_own_rotation_is_no_plan() {
+    let mut plan = world(&[alone(1, Some((1, true, Liveness::Live)))], &[], None).plan();
+    let rotated = rotated_there(OwnRotation::Asked, &["db#password"], |_| {});
+    plan.treatments[0].steps.extend(rotated.steps);
+    for (number, step) in plan.treatments[0].steps.iter_mut().enumerate() {
+        step.id = format!("c1.{number}");
+    }
+    assert!(plan.check().is_err_and(|why| why.contains("beside the store's own rotation")));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_secretsmanager::primitives::DateTime;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::aws::{Aws, sdk_failure};
@@ -13,8 +15,12 @@ use super::failure::Failure;
 pub struct SecretFacts {
     /// Its name: `shop/db`.
     pub name: String,
-    /// True when AWS rotates it itself, by a Lambda function or as a managed secret.
-    pub rotates_itself: bool,
+    /// True when its rotation is switched on: by a Lambda function, or as a secret that a service of AWS manages.
+    pub rotates: bool,
+    /// The service of AWS that manages it, if one does: `rds`.
+    pub owner: Option<String>,
+    /// When AWS last ended a rotation of it.
+    pub rotated: Option<Timestamp>,
     /// True while it waits for its deletion.
     pub deleted: bool,
     /// Staging labels by version id; versions without a label are not listed.
@@ -37,6 +43,13 @@ pub struct SecretVersion {
     pub id: String,
     /// Its text; `None` for a binary or empty version.
     pub text: Option<Zeroizing<String>>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+}
+
+fn time(time: Option<DateTime>) -> Option<Timestamp> {
+    let time = time?;
+    Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }
 
 /// Which version is meant.
@@ -70,7 +83,9 @@ impl Aws {
                 if prefixes.is_empty() || prefixes.iter().any(|prefix| name.starts_with(prefix.as_str())) {
                     all.push(SecretFacts {
                         name,
-                        rotates_itself: entry.rotation_enabled.unwrap_or(false) || entry.owning_service.is_some(),
+                        rotates: entry.rotation_enabled.unwrap_or(false),
+                        owner: entry.owning_service,
+                        rotated: time(entry.last_rotated_date),
                         deleted: entry.deleted_date.is_some(),
                         labels: entry.secret_versions_to_stages.unwrap_or_default().into_iter().collect(),
                     });
@@ -89,7 +104,9 @@ impl Aws {
         match answer.map_err(|error| sdk_failure(&error, self.region())) {
             Ok(facts) => Ok(Some(SecretFacts {
                 name: name.to_owned(),
-                rotates_itself: facts.rotation_enabled.unwrap_or(false) || facts.owning_service.is_some(),
+                rotates: facts.rotation_enabled.unwrap_or(false),
+                owner: facts.owning_service,
+                rotated: time(facts.last_rotated_date),
                 deleted: facts.deleted_date.is_some(),
                 labels: facts.version_ids_to_stages.unwrap_or_default().into_iter().collect(),
             })),
@@ -112,6 +129,7 @@ impl Aws {
             Ok(answer) => Ok(Some(SecretVersion {
                 id: answer.version_id.unwrap_or_default(),
                 text: answer.secret_string.filter(|text| !text.is_empty()).map(Zeroizing::new),
+                created: time(answer.created_date),
             })),
             Err(failure) if is_not_found(&failure) => Ok(None),
             Err(failure) => Err(failure),
@@ -131,6 +149,16 @@ impl Aws {
     ) -> Result<(), Failure> {
         let call = self.secrets_manager().await.put_secret_value().secret_id(name).client_request_token(token);
         let call = call.secret_string(text).set_version_stages(Some(labels.to_vec()));
+        call.send().await.map(drop).map_err(|error| sdk_failure(&error, self.region()))
+    }
+
+    /// Starts the rotation that the secret is set up for; the new version will have `token` as its id. AWS goes on by itself.
+    ///
+    /// # Errors
+    /// What failed; `InvalidRequestException` while an earlier rotation has not ended.
+    pub async fn rotate_secret(&self, name: &str, token: &str) -> Result<(), Failure> {
+        let call = self.secrets_manager().await.rotate_secret().secret_id(name).client_request_token(token);
+        let call = call.rotate_immediately(true);
         call.send().await.map(drop).map_err(|error| sdk_failure(&error, self.region()))
     }
 

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::error::Result;
 use crate::plan::{Does, Step, Treatment};
 use crate::provider::ProviderStep;
-use crate::store::{StoreStep, Supply};
+use crate::store::{StoreStep, Supply, Turn};
 
 /// How often a value is made anew when the target refuses it.
 const GENERATIONS: u32 = 2;
@@ -177,7 +177,10 @@ impl Run<'_> {
 
     /// Before the old value ends: consumers had the time that policy grants them.
     fn grace(&self, step: &Step) -> Result<(), State> {
-        let evicts = matches!(step.does, Does::Provider(ProviderStep::Evict { .. }));
+        let evicts = matches!(
+            step.does,
+            Does::Provider(ProviderStep::Evict { .. }) | Does::Store(StoreStep::Rotate { turn: Turn::Last, .. })
+        );
         if !evicts || self.treatment.grace.is_zero() {
             return Ok(());
         }
@@ -216,6 +219,8 @@ impl Run<'_> {
                 self.patience.observe(action, &cx).await
             };
             match seen {
+                // Whoever looked knows what a person has to do: that is more than a doubt.
+                Err(ActionError::Stuck(todo)) => return Ok((State::Stuck(todo), Receipt::default())),
                 Err(error) if in_doubt => {
                     let why = format!("it may have been done, and nobody could look: {error}");
                     return Ok((State::Unknown(why), Receipt::default()));
@@ -363,6 +368,8 @@ fn is_test(step: &Step) -> bool {
     matches!(step.does, Does::Provider(ProviderStep::Test { .. }))
 }
 
+/// Whether consumers are given the new value by it.
 pub(super) fn is_promote(step: &Step) -> bool {
-    matches!(step.does, Does::Store(StoreStep::Promote { .. }) | Does::Overwrite(_))
+    use StoreStep::{Promote, Rotate};
+    matches!(step.does, Does::Overwrite(_) | Does::Store(Promote { .. } | Rotate { turn: Turn::First, .. }))
 }

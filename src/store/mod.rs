@@ -7,6 +7,7 @@
 //! |---|---|---|---|
 //! | KV v2 | `cas=0` write to the pending path | check-and-set write, siblings kept | destroy old versions, remove the pending path |
 //! | Secrets Manager | `PutSecretValue` as `AWSPENDING` | move `AWSCURRENT` | evict `AWSPREVIOUS` |
+//! | Secrets Manager with a rotation function | (the function) | `RotateSecret`, a second time where two users take turns | evict `AWSPREVIOUS` |
 //! | files | sidecar file, mode 0600 | edit in place, atomic rename | remove backup and sidecar |
 //! | what is never shown ([`Overwrite`]) | nothing waits there | write the value that waits elsewhere, between two marks | remove the marks |
 
@@ -172,6 +173,77 @@ pub enum StoreStep {
         /// Version that was replaced.
         replaced: String,
     },
+    /// Let the store's own machinery make a new value and set it at its target; nothing is written beside it.
+    Rotate {
+        /// Version that was current when the plan was made.
+        replaced: String,
+        /// Which of two turns.
+        turn: Turn,
+    },
+}
+
+/// A store that rotates by itself may have two users take turns, so that the value before goes on working.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Turn {
+    /// Consumers get a new value.
+    First,
+    /// The user of the replaced value gets a new one, too: a second rotation where users take turns, nothing otherwise.
+    Last,
+}
+
+/// How a store replaces a value without anybody writing to it. Hints carry it from an inventory to a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnRotation {
+    /// When it is asked to.
+    Asked,
+    /// When it is asked to, and two users take turns.
+    TwoUsers,
+    /// Only a person can start it.
+    ByHand,
+}
+
+impl OwnRotation {
+    /// Name of the hint that says how.
+    const HOW: &str = "own-rotation";
+    /// Name of the hint with the command that starts it.
+    const COMMAND: &str = "own-rotation-command";
+    const ALL: [Self; 3] = [Self::Asked, Self::TwoUsers, Self::ByHand];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::TwoUsers => "two-users",
+            Self::ByHand => "by-hand",
+        }
+    }
+
+    /// The hints of a value that is rotated like this; `command` is what a person would type.
+    pub fn hints(self, command: &str) -> Vec<(String, String)> {
+        vec![(Self::HOW.to_owned(), self.word().to_owned()), (Self::COMMAND.to_owned(), command.to_owned())]
+    }
+}
+
+impl Holding {
+    fn hint(&self, name: &str) -> Option<&str> {
+        self.hints.iter().find(|(hint, _)| hint == name).map(|(_, text)| text.as_str())
+    }
+
+    /// How its store replaces it by itself, if it does.
+    pub fn own_rotation(&self) -> Option<OwnRotation> {
+        let word = self.hint(OwnRotation::HOW)?;
+        OwnRotation::ALL.into_iter().find(|how| how.word() == word)
+    }
+
+    /// What a person types to start that.
+    pub fn rotation_command(&self) -> &str {
+        self.hint(OwnRotation::COMMAND).unwrap_or_default()
+    }
+}
+
+/// What a store without a rotation of its own says when it is asked for one.
+fn no_own_rotation() -> ActionError {
+    ActionError::Refused("this store does not rotate by itself".to_owned())
 }
 
 impl StoreStep {
@@ -181,6 +253,8 @@ impl StoreStep {
             Self::Stage(_) => "stage",
             Self::Promote { .. } => "promote",
             Self::Retire { .. } => "retire",
+            Self::Rotate { turn: Turn::First, .. } => "rotate",
+            Self::Rotate { turn: Turn::Last, .. } => "rotate-again",
         }
     }
 
@@ -188,7 +262,7 @@ impl StoreStep {
     pub fn effect(&self) -> Effect {
         match self {
             Self::Stage(_) | Self::Promote { .. } => Effect::Reversible,
-            Self::Retire { .. } => Effect::Final,
+            Self::Retire { .. } | Self::Rotate { .. } => Effect::Final,
         }
     }
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::json::{self as fields, is_masked};
 use super::vault_reads::AuditLog;
-use super::{Held, Store, StoreRead, StoreStep, Supply};
+use super::{Held, Store, StoreRead, StoreStep, Supply, no_own_rotation};
 use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target, Work};
 use crate::error::{Error, Result};
 use crate::remote::{Content, Vault, is_cas_mismatch};
@@ -554,6 +554,7 @@ impl Work for KvAction<'_> {
                 Now::AsPlanned(..) => Observed::NotDone,
                 Now::Foreign(why) => Observed::Conflict(why),
             }),
+            StoreStep::Rotate { .. } => Err(no_own_rotation()),
             StoreStep::Retire { replaced } => {
                 let Some(left) = self.left(&place, replaced).await? else {
                     return Ok(Observed::Conflict(format!("{} still has the old value, or is gone", self.at)));
@@ -570,6 +571,7 @@ impl Work for KvAction<'_> {
             StoreStep::Stage(supply) => self.stage(cx, supply).await,
             StoreStep::Promote { expect } => self.promote(cx, expect).await,
             StoreStep::Retire { replaced } => self.retire(cx, replaced).await,
+            StoreStep::Rotate { .. } => Err(no_own_rotation()),
         }
     }
 
@@ -597,6 +599,7 @@ impl Work for KvAction<'_> {
                 Ok(Receipt::of("version", written.ok_or_else(raced)?))
             }
             StoreStep::Retire { .. } => Err(ActionError::Refused("destroyed versions do not come back".to_owned())),
+            StoreStep::Rotate { .. } => Err(no_own_rotation()),
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn client(lab: &lab::Aws, key_id: &str, key: &str) -> Arc<Aws> {
     at(&lab.url, &lab.region, key_id, key)
 }
 
-fn at(url: &str, region: &str, key_id: &str, key: &str) -> Arc<Aws> {
+pub(crate) fn at(url: &str, region: &str, key_id: &str, key: &str) -> Arc<Aws> {
     let key = AwsKey { id: key_id.to_owned(), secret: SecretValue::new(key), session: None };
     let settings = AwsSettings {
         region: region.to_owned(),

@@ -5,6 +5,8 @@ mod accounts;
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(feature = "aws")]
+mod aws_rotation;
+#[cfg(feature = "aws")]
 mod aws_ssm;
 mod bad_input;
 mod baseline;

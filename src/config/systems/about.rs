@@ -128,9 +128,9 @@ pub(super) const AWS_SSM: About = About {
 pub(super) const AWS_SECRETS: About = About {
     kind: "aws-secrets",
     what: "AWS Secrets Manager",
-    columns: ["as `AWSPENDING`", "the version that has `AWSCURRENT`"],
-    proof: Proof::Emulator("never on AWS itself"),
-    tests: &["aws"],
+    columns: ["as `AWSPENDING`; a rotation function of its own is used", "the version that has `AWSCURRENT`"],
+    proof: Proof::Emulator("never on AWS itself; its rotation functions contract-tested"),
+    tests: &["aws", "aws_rotation"],
 };
 
 /// The demo's issuer.

@@ -30,6 +30,13 @@ pub(in crate::config) struct Secrets {
     prefixes: Vec<String>,
     #[serde(default = "default_deadline")]
     deadline_seconds: u64,
+    /// How long AWS's own rotation of a secret may take before a person is asked.
+    #[serde(default = "default_rotation")]
+    rotation_deadline_seconds: u64,
+}
+
+fn default_rotation() -> u64 {
+    1800
 }
 
 /// Parameter Store.
@@ -87,7 +94,8 @@ impl Table<dyn Store> for Secrets {
     fn open(&self, folder: &Path, fingerprinter: &Fingerprinter) -> Result<Box<dyn Store>> {
         let whose = format!("store {}", self.name);
         let aws = account!(self).open(&whose, folder)?;
-        Ok(Box::new(AwsSecrets::new(&self.name, aws, self.prefixes.clone(), fingerprinter.clone())))
+        let store = AwsSecrets::new(&self.name, aws, self.prefixes.clone(), fingerprinter.clone());
+        Ok(Box::new(store.rotation_within(Duration::from_secs(self.rotation_deadline_seconds))))
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::{Held, Store, StoreStep};
+use super::{Held, Store, StoreStep, no_own_rotation};
 use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target, Work};
 use crate::error::Result;
 use crate::secret::{Fingerprinter, SecretValue};
@@ -240,6 +240,7 @@ impl Work for FileAction<'_> {
                 }
             }
             (StoreStep::Promote { .. }, None, _) => Observed::Conflict(format!("nothing is staged for {}", self.at)),
+            (StoreStep::Rotate { .. }, ..) => return Err(no_own_rotation()),
             (StoreStep::Retire { .. }, None, Some(_)) => Observed::Done(Receipt::of("old value", "removed")),
             (StoreStep::Retire { .. }, Some(_), Some(_)) => Observed::NotDone,
             (_, _, None) => Observed::Conflict(format!("{} is gone", self.at)),
@@ -274,6 +275,7 @@ impl Work for FileAction<'_> {
                 sidecar.remove(&key)?;
                 Ok(Receipt::of("old value", "removed"))
             }
+            StoreStep::Rotate { .. } => Err(no_own_rotation()),
         }
     }
 

@@ -4,7 +4,7 @@ use super::super::json as fields;
 use super::{Shelf, changing, fence_of, looking};
 use crate::action::{ActionError, ActionName, Context, Effect, Observed, Receipt, Target, Work};
 use crate::secret::SecretValue;
-use crate::store::StoreStep;
+use crate::store::{StoreStep, no_own_rotation};
 
 /// How often a promotion reads again when the entry changes under it.
 const RACES: usize = 4;
@@ -96,6 +96,7 @@ impl Work for ShelfAction<'_> {
                     Observed::Conflict(format!("{} was changed by somebody else", self.at))
                 })
             }
+            StoreStep::Rotate { .. } => Err(no_own_rotation()),
             StoreStep::Retire { replaced } => {
                 if !self.is_replaced(replaced).await? {
                     return Ok(Observed::Conflict(format!("{} still has the old value, or is gone", self.at)));
@@ -117,6 +118,7 @@ impl Work for ShelfAction<'_> {
             }
             StoreStep::Promote { expect } => self.promote(cx, expect).await,
             StoreStep::Retire { replaced } => self.retire(replaced).await,
+            StoreStep::Rotate { .. } => Err(no_own_rotation()),
         }
     }
 
@@ -137,6 +139,7 @@ impl Work for ShelfAction<'_> {
                 self.replace(&new, old.expose_str().unwrap_or_default()).await
             }
             StoreStep::Retire { .. } => Err(ActionError::Refused("what was removed does not come back".to_owned())),
+            StoreStep::Rotate { .. } => Err(no_own_rotation()),
         }
     }
 }

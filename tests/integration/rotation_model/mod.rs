@@ -6,6 +6,7 @@ mod setting;
 mod systems;
 mod world;
 
+use setting::setting_where;
 pub(crate) use setting::{Generated, Setting, setting};
 pub(crate) use world::{FAULTS, Fault};
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use offkey::plan::Disposition;
 use offkey::rotation::State;
+use offkey::store::OwnRotation;
 use proptest::prelude::*;
 
 fn company() -> impl Strategy<Value = Vec<Generated>> {
@@ -73,6 +75,31 @@ fn every_fault_at_every_call_ends_in_a_legal_state() {
             let execution = setting.converge();
             let hostile = matches!(kind, Fault::ForeignWrite | Fault::Refused);
             setting.judge(&execution, hostile);
+        }
+    }
+}
+
+/// Every fault at every call where the store rotates by itself, for one user and for two that take turns.
+#[test]
+fn every_fault_at_every_call_of_a_stores_own_rotation_ends_in_a_legal_state() {
+    for (how, overlap) in [(OwnRotation::Asked, false), (OwnRotation::TwoUsers, true)] {
+        let (company, hints) = ([Generated { places: 1, overlap }], how.hints("rotate it"));
+        let calm = setting_where(&company, 0, &[], &hints);
+        let execution = calm.converge();
+        calm.judge(&execution, false);
+        let (calls, asked) = {
+            let world = calm.world.lock().expect("lock");
+            (world.calls, world.asked.clone())
+        };
+        assert_eq!(asked.contains_key("model.rotate-again place-0-0"), overlap, "{asked:?}");
+        assert!(calls >= 8 && !asked.contains_key("model.stage place-0-0"), "{calls} {asked:?}");
+        for at in 1..=calls {
+            for (fault, kind) in FAULTS.iter().enumerate() {
+                let setting = setting_where(&company, 0, &[(at, fault)], &hints);
+                let execution = setting.converge();
+                let hostile = matches!(kind, Fault::ForeignWrite | Fault::Refused);
+                setting.judge(&execution, hostile);
+            }
         }
     }
 }

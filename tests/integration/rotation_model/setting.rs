@@ -42,6 +42,16 @@ pub(crate) fn target(system: &str, locator: String) -> Target {
 }
 
 pub(crate) fn setting(company: &[Generated], accounts_to_freeze: usize, faults: &[(usize, usize)]) -> Setting {
+    setting_where(company, accounts_to_freeze, faults, &[])
+}
+
+/// The same where every kept value has these hints.
+pub(crate) fn setting_where(
+    company: &[Generated],
+    accounts_to_freeze: usize,
+    faults: &[(usize, usize)],
+    hints: &[(String, String)],
+) -> Setting {
     let fingerprinter = Fingerprinter::new(&SecretValue::new("model"));
     let mut world = World { faults: faults.iter().map(|(at, f)| (*at, FAULTS[*f])).collect(), ..World::default() };
     let (mut known, mut exposures, mut holdings, mut accounts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -69,7 +79,7 @@ pub(crate) fn setting(company: &[Generated], accounts_to_freeze: usize, faults: 
                 version: "1".to_owned(),
                 current: true,
                 fingerprint,
-                hints: Vec::new(),
+                hints: hints.to_vec(),
                 consumers: Vec::new(),
                 copy_of: None,
             });

@@ -1,5 +1,6 @@
 //! The store and the issuer of the model: every step asks first what is to go wrong.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::Poll;
@@ -14,7 +15,7 @@ use offkey::identity::Identity;
 use offkey::provider::{Owned, Provider, ProviderStep, Subject};
 use offkey::secret::SecretValue;
 use offkey::source::Coverage;
-use offkey::store::{Held, Store, StoreRead, StoreStep, Supply};
+use offkey::store::{Held, Store, StoreRead, StoreStep, Supply, Turn};
 use uuid::Uuid;
 
 use super::world::{Fault, Shared};
@@ -104,6 +105,14 @@ impl ModelAction {
                     StoreStep::Promote { expect } if place.version.to_string() == *expect => done(false),
                     StoreStep::Promote { .. } => Observed::Conflict("another version".to_owned()),
                     StoreStep::Retire { .. } => done(place.staged.is_none() && place.old.is_empty()),
+                    StoreStep::Rotate { .. } if place.foreign => Observed::Conflict("another version".to_owned()),
+                    StoreStep::Rotate { replaced, turn: Turn::First } => done(place.version.to_string() != *replaced),
+                    StoreStep::Rotate { replaced, .. } => {
+                        let old = replaced.parse().ok().and_then(|version: u64| place.old.get(&version));
+                        done(
+                            !old.is_some_and(|old| world.accounts.values().any(|account| account.values.contains(old))),
+                        )
+                    }
                 }
             }
             Does::Provider(step) => match step {
@@ -162,9 +171,34 @@ impl ModelAction {
                 place.staged = None;
                 place.old.clear();
             }
+            Does::Store(StoreStep::Rotate { replaced, turn }) => self.function(replaced, *turn)?,
             Does::Provider(step) => return self.ask(cx, step).await,
         }
         Ok(Receipt::default())
+    }
+
+    /// The store's own machinery: it sets a value that it has seen working, and says so only then. Where the account takes two
+    /// values, it alternates between two users.
+    fn function(&self, replaced: &str, turn: Turn) -> Result<(), ActionError> {
+        let mut world = self.world.lock().expect("lock");
+        let new = world.fresh();
+        let place = world.places.get_mut(&self.at).expect("a place");
+        if place.foreign {
+            return Err(ActionError::Conflict("another version".to_owned()));
+        }
+        if turn == Turn::First && place.version.to_string() != replaced {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut place.current, new.clone());
+        place.old.insert(place.version, before.clone());
+        place.version += 1;
+        let old: BTreeSet<String> = place.old.values().filter(|value| **value != before).cloned().collect();
+        for account in world.accounts.values_mut().filter(|account| account.values.contains(&before)) {
+            account.values.retain(|value| account.overlap && !old.contains(value));
+            account.values.insert(new.clone());
+            account.seen.insert(new.clone());
+        }
+        Ok(())
     }
 
     async fn ask(&self, cx: &Context<'_>, step: &ProviderStep) -> Result<Receipt, ActionError> {
@@ -316,7 +350,9 @@ impl Action for ModelAction {
         ActionName(match &self.does {
             Does::Store(StoreStep::Stage(_)) => "model.stage".to_owned(),
             Does::Store(StoreStep::Promote { .. }) => "model.promote".to_owned(),
-            Does::Store(StoreStep::Retire { .. }) => "model.retire".to_owned(),
+            Does::Store(step @ (StoreStep::Retire { .. } | StoreStep::Rotate { .. })) => {
+                format!("model.{}", step.word())
+            }
             Does::Provider(step) => {
                 format!("model.{}", format!("{step:?}").split([' ', '{']).next().unwrap_or("").to_lowercase())
             }
@@ -325,7 +361,7 @@ impl Action for ModelAction {
 
     fn effect(&self) -> Effect {
         match &self.does {
-            Does::Store(StoreStep::Retire { .. }) => Effect::Final,
+            Does::Store(StoreStep::Retire { .. } | StoreStep::Rotate { .. }) => Effect::Final,
             Does::Store(_) => Effect::Reversible,
             Does::Provider(ProviderStep::Test { .. } | ProviderStep::Verify { .. }) => Effect::ReadOnly,
             Does::Provider(ProviderStep::Revoke | ProviderStep::Evict { .. }) => Effect::Final,

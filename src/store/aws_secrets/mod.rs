@@ -6,22 +6,26 @@
 //!
 //! The native sequence (<https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html>):
 //! a version with its own `ClientRequestToken` gets `AWSPENDING`, then `AWSCURRENT`; at the end no label leads to the old
-//! value any more. Beside `AWSPENDING`, which only one version can carry, each staged version has a label of its own.
+//! value any more. A secret with a rotation function of its own is left to that ([`rotation`]). Beside `AWSPENDING`, which only one version can carry, each staged version has a label of its own.
+
+mod rotation;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::json::{self as fields, is_masked};
-use super::{Held, Store, StoreStep, Supply};
+use super::{Held, Store, StoreStep, Supply, no_own_rotation};
 use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target, Work};
 use crate::error::{Error, Result};
 use crate::remote::{Aws, Failure, SecretFacts, SecretVersion, WhichVersion};
 use crate::secret::{Fingerprinter, SecretValue};
 use crate::source::Coverage;
+use rotation::{Rotation, own_rotation};
 
 const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
@@ -36,6 +40,7 @@ pub struct AwsSecrets {
     aws: Arc<Aws>,
     prefixes: Vec<String>,
     fingerprinter: Fingerprinter,
+    rotation_deadline: Duration,
 }
 
 /// Name of the secret, and the field when it is JSON.
@@ -84,7 +89,14 @@ fn changing(failure: Failure) -> ActionError {
 impl AwsSecrets {
     /// The store `name`. Only secrets whose names begin with one of `prefixes` are read in an inventory (all when empty).
     pub fn new(name: impl Into<String>, aws: Arc<Aws>, prefixes: Vec<String>, fingerprinter: Fingerprinter) -> Self {
-        Self { name: name.into(), aws, prefixes, fingerprinter }
+        Self { name: name.into(), aws, prefixes, fingerprinter, rotation_deadline: Duration::from_secs(1800) }
+    }
+
+    /// How long AWS's own rotation of a secret may take before a person is asked.
+    #[must_use]
+    pub fn rotation_within(mut self, deadline: Duration) -> Self {
+        self.rotation_deadline = deadline;
+        self
     }
 
     fn fence(&self, value: &str) -> String {
@@ -149,7 +161,10 @@ impl AwsSecrets {
         let labels = &facts.labels[pending];
         // A finished rotation of AWS leaves the label on the current version.
         let ours = labels.iter().any(|label| label.starts_with("offkey-") || label == CURRENT);
-        (!ours).then_some(pending)
+        // A rotation that we started is told by the mark on the version that it replaces.
+        let mark = rotation::mark(pending);
+        let started = facts.labels.values().flatten().any(|label| label.starts_with(&mark));
+        (!ours && !started).then_some(pending)
     }
 
     async fn hand_out(
@@ -162,32 +177,38 @@ impl AwsSecrets {
         if current.is_none() {
             coverage.skip(facts.name.clone(), "no current version");
         }
-        for (id, labels) in &facts.labels {
-            let shown = format!("{} version {id}", facts.name);
-            let text = match self.aws.secret_version(&facts.name, WhichVersion::Id(id)).await {
-                Ok(Some(SecretVersion { text: Some(text), .. })) => text,
-                Ok(_) => {
-                    coverage.skip(shown, format!("{}: binary or without a value", labels.join(", ")));
-                    continue;
-                }
-                Err(failure) => {
-                    coverage.fail(shown, failure.to_string());
-                    continue;
-                }
-            };
-            coverage.documents += 1;
-            coverage.bytes += text.len() as u64;
-            self.visit(&facts.name, id, current == Some(id.as_str()), &text, visit)?;
+        let texts = self.texts(facts, coverage).await;
+        let rotation = own_rotation(facts, &texts).map(|how| how.hints(&self.rotation_command(&facts.name)));
+        let rotation = rotation.unwrap_or_default();
+        for (id, text) in &texts {
+            self.visit(&facts.name, (id, current == Some(id)), (text, &rotation), visit)?;
         }
         ControlFlow::Continue(())
+    }
+
+    /// The text of every version with a label.
+    async fn texts(&self, facts: &SecretFacts, coverage: &mut Coverage) -> Vec<(String, Zeroizing<String>)> {
+        let mut texts = Vec::new();
+        for (id, labels) in &facts.labels {
+            let shown = format!("{} version {id}", facts.name);
+            match self.aws.secret_version(&facts.name, WhichVersion::Id(id)).await {
+                Ok(Some(SecretVersion { text: Some(text), .. })) => {
+                    coverage.documents += 1;
+                    coverage.bytes += text.len() as u64;
+                    texts.push((id.clone(), text));
+                }
+                Ok(_) => coverage.skip(shown, format!("{}: binary or without a value", labels.join(", "))),
+                Err(failure) => coverage.fail(shown, failure.to_string()),
+            }
+        }
+        texts
     }
 
     fn visit(
         &self,
         secret: &str,
-        id: &str,
-        current: bool,
-        text: &str,
+        (id, current): (&str, bool),
+        (text, more): (&str, &[(String, String)]),
         visit: &mut (dyn FnMut(Held) -> ControlFlow<()> + Send),
     ) -> ControlFlow<()> {
         let mut hand_out = |locator: String, value: &str, hints: Vec<(String, String)>| {
@@ -197,7 +218,7 @@ impl AwsSecrets {
                 slot: if current { Slot::Current } else { Slot::Version(version.clone()) },
                 version,
                 value: SecretValue::new(value),
-                hints,
+                hints: hints.into_iter().chain(more.iter().cloned()).collect(),
             })
         };
         let Some(entry) = entry_of(text) else { return hand_out(secret.to_owned(), text, Vec::new()) };
@@ -270,19 +291,20 @@ impl Store for AwsSecrets {
     }
 
     fn action<'a>(&'a self, at: &'a Target, step: StoreStep) -> Box<dyn Action + 'a> {
-        Box::new(SecretAction { store: self, at, step })
+        match step {
+            StoreStep::Rotate { replaced, turn } => Box::new(Rotation { store: self, at, replaced, turn }),
+            step => Box::new(SecretAction { store: self, at, step }),
+        }
     }
 
     fn preflight<'a>(&'a self, at: &'a Target) -> Pending<'a, Result<(), ActionError>> {
         Box::pin(async move {
             let facts = self.facts(Place::of(at).secret).await?;
-            if facts.rotates_itself {
-                let why = format!("AWS rotates {} itself: start its rotation there, then sweep again", facts.name);
-                return Err(ActionError::Refused(why));
-            }
+            self.may_rotate(&facts)?;
             if let Some(version) = Self::others_pending(&facts) {
+                let give_up = self.give_up_command(&facts.name, version);
                 return Err(ActionError::Conflict(format!(
-                    "{} is being rotated: version {version} is pending",
+                    "{} is being rotated: version {version} is pending; if that hangs, run `{give_up}`",
                     facts.name
                 )));
             }
@@ -302,7 +324,9 @@ impl AwsSecrets {
     /// Takes a label away. That it is not there any more is as good; the look afterwards tells whether all are gone.
     async fn drop_label(&self, secret: &str, label: &str, version: &str) -> Result<(), ActionError> {
         match self.aws.move_secret_label(secret, label, Some(version), None).await {
-            Err(failure) if failure.code() == "InvalidParameterException" => Ok(()),
+            Err(failure) if matches!(failure.code(), "InvalidParameterException" | "ResourceNotFoundException") => {
+                Ok(())
+            }
             other => other.map_err(changing),
         }
     }
@@ -464,6 +488,10 @@ impl Work for SecretAction<'_> {
                     return Ok(Observed::Done(Receipt::of("version", AwsSecrets::token(self.at, cx.op))));
                 }
                 let facts = self.store.facts(Place::of(self.at).secret).await?;
+                if facts.rotates || facts.owner.is_some() {
+                    let why = format!("AWS rotates {} itself now: no value is written beside it", facts.name);
+                    return Ok(Observed::Conflict(why));
+                }
                 Ok(match AwsSecrets::others_pending(&facts) {
                     Some(version) => Observed::Conflict(format!("{} has version {version} pending", facts.name)),
                     None => Observed::NotDone,
@@ -474,6 +502,7 @@ impl Work for SecretAction<'_> {
                 Now::AsPlanned(..) => Observed::NotDone,
                 Now::Foreign(why) => Observed::Conflict(why),
             }),
+            StoreStep::Rotate { .. } => Err(no_own_rotation()),
             StoreStep::Retire { replaced } => Ok(match self.left(cx, replaced).await? {
                 None => Observed::Conflict(format!("{} still has the old value", self.at)),
                 Some(left) if left.is_empty() => Observed::Done(Receipt::of("labels of the old value", "none")),
@@ -487,6 +516,7 @@ impl Work for SecretAction<'_> {
             StoreStep::Stage(supply) => self.stage(cx, supply).await,
             StoreStep::Promote { expect } => self.promote(cx, expect).await,
             StoreStep::Retire { replaced } => self.retire(cx, replaced).await,
+            StoreStep::Rotate { .. } => Err(no_own_rotation()),
         }
     }
 
@@ -517,6 +547,7 @@ impl Work for SecretAction<'_> {
                 Ok(Receipt::of("version", back.ok_or_else(raced)?))
             }
             StoreStep::Retire { .. } => Err(ActionError::Refused("labels that were taken do not come back".to_owned())),
+            StoreStep::Rotate { .. } => Err(no_own_rotation()),
         }
     }
 }
