@@ -31,6 +31,8 @@ mod json;
 #[cfg(feature = "issuers")]
 mod kubernetes;
 #[cfg(feature = "issuers")]
+mod locked;
+#[cfg(feature = "issuers")]
 mod rest;
 #[cfg(feature = "issuers")]
 mod sealed_box;
@@ -60,6 +62,8 @@ pub use github_actions::{GithubPlace, github_actions};
 pub use gitlab_ci::gitlab_variables;
 #[cfg(feature = "issuers")]
 pub use kubernetes::kubernetes_secrets;
+#[cfg(feature = "issuers")]
+pub use locked::{LockedFiles, age_files, sops_files};
 #[cfg(feature = "issuers")]
 pub use rest::Rest;
 #[cfg(feature = "issuers")]

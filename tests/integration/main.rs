@@ -35,6 +35,8 @@ mod issuer_departure;
 mod issuers;
 mod lab;
 #[cfg(feature = "issuers")]
+mod locked;
+#[cfg(feature = "issuers")]
 mod mirror;
 #[cfg(feature = "vault")]
 mod openbao_access;

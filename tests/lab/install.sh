@@ -2,14 +2,15 @@
 # shellcheck shell=bash
 
 declare -A PACKAGES=(
-  [postgres]="postgresql" [mariadb]="mariadb-server" [redis]="redis-server" [rabbitmq]="rabbitmq-server"
+  [postgres]="postgresql" [mariadb]="mariadb-server" [redis]="redis-server age" [rabbitmq]="rabbitmq-server"
   [slapd]="slapd ldap-utils" [sshd]="openssh-server openssh-client"
 )
 # Which virtual environment holds a server: tests/lab/requirements-NAME.txt pins it.
 declare -A WHEELS=([openbao]=tools [moto]=tools [nats]=tools [ministack]=ministack)
+# age is no server: tests run it on files. It comes with the smallest server that the tests always want.
 # Programs whose presence means that the packages are there. PostgreSQL's are not on the PATH.
 declare -A PROGRAMS=(
-  [mariadb]="mariadbd mariadb-install-db mariadb" [redis]="redis-server redis-cli" [rabbitmq]="rabbitmq-server epmd"
+  [mariadb]="mariadbd mariadb-install-db mariadb" [redis]="redis-server redis-cli age age-keygen" [rabbitmq]="rabbitmq-server epmd"
   [slapd]="slapd slapadd slappasswd ldapwhoami" [sshd]="sshd ssh-keygen ssh"
 )
 

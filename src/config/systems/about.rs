@@ -52,6 +52,24 @@ pub(super) const FILES: About = About {
     tests: &["files", "crash"],
 };
 
+/// SOPS.
+pub(super) const SOPS: About = About {
+    kind: "sops",
+    what: "SOPS files, by the program `sops` (3.11 or newer)",
+    columns: ["in an encrypted copy beside it", "the value's fingerprint and the file's bytes"],
+    proof: Proof::Contract,
+    tests: &["locked"],
+};
+
+/// age.
+pub(super) const AGE: About = About {
+    kind: "age",
+    what: "dotenv, JSON, YAML, TOML encrypted as a whole, by the program `age`",
+    columns: ["in an encrypted copy beside it", "the value's fingerprint and the file's bytes"],
+    proof: Proof::Live("age 1.1"),
+    tests: &["locked"],
+};
+
 /// KV version 2.
 pub(super) const VAULT_KV: About = About {
     kind: "vault-kv",

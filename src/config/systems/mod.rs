@@ -100,6 +100,8 @@ tables! {
     /// A `[[store]]` table.
     StoreEntry opens dyn Store;
     Files(files::Files) is FILES,
+    Sops(files::Sops) needs "issuers" is SOPS,
+    Age(files::Age) needs "issuers" is AGE,
     VaultKv(vault::Kv) needs "vault" is VAULT_KV,
     VaultKv1(vault::Kv1) needs "vault" is VAULT_KV1,
     Kubernetes(shelves::Kubernetes) needs "issuers" is KUBERNETES,

@@ -10,7 +10,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 
 /// A format that can be edited in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(in crate::store) enum Format {
     Dotenv,
     Json,
     Yaml,
@@ -19,13 +19,13 @@ pub(super) enum Format {
 
 /// One value in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Field {
+pub(in crate::store) struct Field {
     /// Path of keys: `DB_PASSWORD`, `database.password`, `users.0.token`.
-    pub(super) key: String,
+    pub(in crate::store) key: String,
     /// The value, unescaped.
-    pub(super) value: String,
+    pub(in crate::store) value: String,
     /// The bytes to replace, quotes included.
-    pub(super) span: Range<usize>,
+    pub(in crate::store) span: Range<usize>,
     /// How a new value is written in this place; `None` when it cannot be (a YAML block).
     quote: Option<Quote>,
 }
@@ -39,7 +39,7 @@ enum Quote {
 
 impl Format {
     /// By the name of the file; `None` for formats that are not edited.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    pub(in crate::store) fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         match ending {
@@ -56,7 +56,7 @@ impl Format {
     ///
     /// # Errors
     /// What the parser says, when the text is not of this format.
-    pub(super) fn fields(self, text: &str) -> Result<Vec<Field>, String> {
+    pub(in crate::store) fn fields(self, text: &str) -> Result<Vec<Field>, String> {
         match self {
             Self::Dotenv => Ok(dotenv(text)),
             Self::Json => json(text),
@@ -69,7 +69,7 @@ impl Format {
     ///
     /// # Errors
     /// When there is no such key, or a value cannot be written in its place.
-    pub(super) fn replace(self, text: &str, key: &str, new: &str) -> Result<String, String> {
+    pub(in crate::store) fn replace(self, text: &str, key: &str, new: &str) -> Result<String, String> {
         let field = self.fields(text)?.into_iter().find(|field| field.key == key).ok_or("there is no such key")?;
         let quote = field.quote.ok_or("the value is a block of lines, which is not edited in place")?;
         let written = self.write(new, quote)?;

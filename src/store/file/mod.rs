@@ -3,7 +3,7 @@
 //! A locator is `path#key`. A new value waits in a sidecar beside the file (`.name.offkey`, mode 0600), which also takes the
 //! old value when the new one is promoted and is removed at the end. A version is the keyed fingerprint of the value.
 
-mod edit;
+pub(super) mod edit;
 mod sidecar;
 
 use std::fs;

@@ -150,8 +150,7 @@ impl Shelf {
     }
 
     fn pending(&self, at: &Target) -> String {
-        let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(at.locator.as_bytes()));
-        format!("{PENDING}{}", &digest[..24])
+        pending_name(&at.locator)
     }
 
     fn fence(&self, value: &str) -> String {
@@ -283,7 +282,7 @@ impl Store for Shelf {
         Box::pin(async move {
             let (path, _) = self.place(at)?;
             if let Some(lacking) = self.backend.lacks(path, &self.pending(at)).await.map_err(looking)? {
-                return Err(ActionError::Refused(format!("the token of {} lacks {lacking}", self.name)));
+                return Err(ActionError::Refused(format!("{} lacks {lacking}", self.name)));
             }
             // Reading the place where a value would wait shows more rights than reading the entry alone.
             self.waiting(at).await?;
@@ -296,6 +295,12 @@ impl Store for Shelf {
             }
         })
     }
+}
+
+/// Name of the entry in which a value waits for a place.
+pub(super) fn pending_name(locator: &str) -> String {
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(locator.as_bytes()));
+    format!("{PENDING}{}", &digest[..24])
 }
 
 /// Whether an entry holds a waiting value; some stores shout names.
