@@ -118,9 +118,16 @@ impl Collector<'_> {
             // The end is that of the last byte, which may stand in another raw line than what comes behind it.
             let raw = |offset: usize| document.spans?.raw_line(offset).map(|(line, column)| (line + 1, column));
             let last = found.span.end.saturating_sub(1).max(found.span.start);
-            let (first, start) = raw(found.span.start).unwrap_or_else(|| locate(found.span.start));
-            let (last, end) =
-                raw(last).map(|(line, column)| (line, column + 1)).unwrap_or_else(|| locate(found.span.end));
+            let in_record = document.spans.and_then(|spans| spans.in_record(document.bytes, found.span.clone()));
+            let (first, last, start, end) = match in_record {
+                Some(((first, start), (last, end))) => (first + 1, last + 1, start, end),
+                None => {
+                    let (first, start) = raw(found.span.start).unwrap_or_else(|| locate(found.span.start));
+                    let (last, end) =
+                        raw(last).map(|(line, column)| (line, column + 1)).unwrap_or_else(|| locate(found.span.end));
+                    (first, last, start, end)
+                }
+            };
             let allowance = allowance(document.bytes, &found.span);
             Hit {
                 provenance: document.provenance.clone(),

@@ -20,6 +20,7 @@ mod mapped;
 mod open;
 mod progress;
 mod provenance;
+mod record;
 mod seen;
 mod spans;
 mod text;
@@ -34,6 +35,7 @@ pub use item::{Container, ContainerKind, Evidence, Item, ItemKind, Kin, PersonRe
 pub use open::{OpenOptions, Recogniser, formats, open};
 pub use progress::Progress;
 pub use provenance::{GitObjectKind, Provenance};
+pub use record::Record;
 pub use seen::Seen;
 pub use spans::{Place, SpanMap};
 

@@ -1,5 +1,9 @@
 //! The way back from decoded text to the raw bytes.
 
+use std::sync::Arc;
+
+use super::Record;
+
 /// Maps offsets of decoded text to offsets of the raw file. Pieces are kept in order of the decoded text.
 #[derive(Clone, Debug, Default)]
 pub struct SpanMap {
@@ -8,8 +12,8 @@ pub struct SpanMap {
     place: Option<Place>,
     /// Where decoded text stands in the raw file: `(decoded start, line, column)`, both from 0, in order.
     lines: Vec<(usize, u32, u32)>,
-    /// Raw line, from 0, of the record that all of the text comes from.
-    record: Option<u32>,
+    /// The record that all of the text comes from.
+    record: Option<Arc<Record>>,
     /// Starts of the matches that belong to this text, if not all do.
     own: Option<std::ops::Range<usize>>,
 }
@@ -35,14 +39,20 @@ impl SpanMap {
         Self { pieces, place: Some(Place { offset, line, column, own }), ..Self::default() }
     }
 
-    /// The map of text out of one record of a larger file, of which only the line is known where it starts (from 0).
-    pub fn record(line: u32) -> Self {
-        Self { record: Some(line), ..Self::default() }
+    /// The map of text out of one record of a larger file.
+    pub fn record(record: Arc<Record>) -> Self {
+        Self { record: Some(record), ..Self::default() }
+    }
+
+    /// Lines and columns, from 0, of the first byte of a part of the text and of the one behind its last, where they can be found in
+    /// the raw text of its record. `text` is all of the decoded text.
+    pub fn in_record(&self, text: &[u8], part: std::ops::Range<usize>) -> Option<((u32, u32), (u32, u32))> {
+        self.record.as_ref()?.places(text, part)
     }
 
     /// Raw line, from 0, of the record that the text comes from, if nothing nearer is known.
     pub fn record_line(&self) -> Option<u32> {
-        self.record
+        self.record.as_ref().map(|record| record.line())
     }
 
     /// Notes that decoded text from `decoded` on comes from one raw line: this one, from this column on, both from 0.

@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Read};
 
 use serde_json::Value;
 
+use super::super::Record;
+
 /// Most bytes of one record.
 pub(super) const LARGEST: usize = 16 << 20;
 
@@ -42,16 +44,18 @@ pub(in crate::source) fn members(read: &mut dyn Read, into: &[&str], each: &mut 
 /// As [`members`], and when that object is too large.
 pub(super) fn gather(read: &mut dyn Read, lists: &[&str], each: &mut Each<'_>) -> Result<(), String> {
     let mut top = serde_json::Map::new();
-    let mut count = 0usize;
+    let (mut count, mut raw) = (0usize, Record::default());
     let result = members(read, &[], &mut |found| {
         let element = found.pointer.len() > found.key.len() + 1;
         if element && (found.key.is_empty() || lists == ["*"] || lists.contains(&found.key.as_str())) {
             return each(found);
         }
         count += 1;
-        if count > MANY {
+        let record = super::lines::current().unwrap_or_default();
+        if count > MANY || raw.size() + record.size() > LARGEST {
             return each(found);
         }
+        raw.join(&record);
         if element {
             let list = top.entry(found.key).or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(list) = list {
@@ -62,7 +66,7 @@ pub(super) fn gather(read: &mut dyn Read, lists: &[&str], each: &mut Each<'_>) -
         }
     });
     if !top.is_empty() {
-        super::lines::starts(None);
+        super::lines::starts(Some(raw));
         each(Found { key: ".".to_owned(), pointer: String::new(), value: Value::Object(top) });
     }
     result
@@ -86,7 +90,8 @@ pub(super) fn lines(read: &mut dyn Read, each: &mut Each<'_>) -> Result<(), Stri
         if !text.is_empty() {
             match serde_json::from_slice(text) {
                 Ok(value) => {
-                    super::lines::starts(u32::try_from(number - 1).ok());
+                    let at = u32::try_from(number - 1).unwrap_or(u32::MAX);
+                    super::lines::starts(Some(Record::new((at, 0), std::mem::take(&mut line))));
                     each(Found { key: String::new(), pointer: format!("line {number}"), value });
                 }
                 Err(_) => bad.push(number),
@@ -127,7 +132,9 @@ pub(super) fn whole(read: &mut dyn Read) -> Result<Value, String> {
     if raw.len() > LARGEST {
         return Err("one JSON value of more than 16 MiB".to_owned());
     }
-    serde_json::from_slice(raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&raw)).map_err(|error| error.to_string())
+    let value = serde_json::from_slice(raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&raw));
+    super::lines::starts(Some(Record::new((0, 0), raw)));
+    value.map_err(|error| error.to_string())
 }
 
 struct Scan<'a> {
@@ -136,27 +143,29 @@ struct Scan<'a> {
     at: usize,
     full: usize,
     base: u64,
-    /// Lines before a place of the buffer.
-    counted: (usize, u32),
+    /// Lines before a place of the buffer, and where in the file the last of them starts.
+    counted: (usize, u32, u64),
 }
 
 impl<'a> Scan<'a> {
     fn new(read: &'a mut dyn Read) -> Self {
-        Self { read, buffer: vec![0; 64 << 10], at: 0, full: 0, base: 0, counted: (0, 0) }
+        Self { read, buffer: vec![0; 64 << 10], at: 0, full: 0, base: 0, counted: (0, 0, 0) }
     }
 
-    /// Counts the lines before a place that lies behind the last one that was asked for.
-    fn lines_before(&mut self, at: usize) -> u32 {
-        let (from, lines) = self.counted;
-        let lines = lines + memchr::memchr_iter(b'\n', &self.buffer[from.min(at)..at]).count() as u32;
-        self.counted = (at, lines);
-        lines
+    /// Line and column of a place that lies behind the last one that was asked for.
+    fn place(&mut self, at: usize) -> (u32, u32) {
+        let (from, lines, start) = self.counted;
+        let new = &self.buffer[from.min(at)..at];
+        let lines = lines + memchr::memchr_iter(b'\n', new).count() as u32;
+        let start = memchr::memrchr(b'\n', new).map_or(start, |last| self.base + (from.min(at) + last) as u64 + 1);
+        self.counted = (at, lines, start);
+        (lines, u32::try_from(self.base + at as u64 - start).unwrap_or(u32::MAX))
     }
 
     fn peek(&mut self) -> Result<Option<u8>, String> {
         if self.at == self.full {
-            let lines = self.lines_before(self.full);
-            self.counted = (0, lines);
+            self.place(self.full);
+            self.counted.0 = 0;
             self.base += self.full as u64;
             self.at = 0;
             self.full = loop {
@@ -253,14 +262,14 @@ impl<'a> Scan<'a> {
 
     fn hand(&mut self, first: u8, key: &str, pointer: String, each: &mut Each<'_>) -> Result<(), String> {
         let mut raw = Vec::new();
-        let line = self.lines_before(self.at);
+        let (line, column) = self.place(self.at);
         self.copy(first, &mut raw)?;
-        super::lines::starts(Some(line));
         let value = match serde_json::from_slice(&raw) {
             Ok(value) => value,
             // Too deep for a tree, or with bytes that are no UTF-8: its text is searched, its fields are not known.
             Err(_) => Value::String(String::from_utf8_lossy(&raw).into_owned()),
         };
+        super::lines::starts(Some(Record::new((line, column.saturating_sub(1)), raw)));
         each(Found { key: key.to_owned(), pointer, value });
         Ok(())
     }

@@ -1,33 +1,36 @@
-//! In which line of the file the record starts that is being handed on: the readers of records know it, and the formats between
-//! them and the sink need not.
+//! Where in the file the record stands that is being handed on: the readers of records know it, and the formats between them and the
+//! sink need not.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::super::Record;
 
 thread_local! {
-    static LINE: Cell<Option<u32>> = const { Cell::new(None) };
+    static RECORD: RefCell<Option<Arc<Record>>> = const { RefCell::new(None) };
 }
 
-/// Says in which line, from 0, the next record starts; `None` when it is put together from many places.
-pub(super) fn starts(line: Option<u32>) {
-    LINE.set(line);
+/// Says which record comes next; `None` when its place is not known.
+pub(in crate::source) fn starts(record: Option<Record>) {
+    RECORD.set(record.map(Arc::new));
 }
 
-/// The line of the record that is being handed on.
-pub(super) fn current() -> Option<u32> {
-    LINE.get()
+/// The record that is being handed on.
+pub(in crate::source) fn current() -> Option<Arc<Record>> {
+    RECORD.with_borrow(Clone::clone)
 }
 
-/// Forgets the line for as long as it lives, and then knows it again: a file may lie in a record of another one.
-pub(super) struct Inner(Option<u32>);
+/// Forgets the record for as long as it lives, and then knows it again: a file may lie in a record of another one.
+pub(in crate::source) struct Inner(Option<Arc<Record>>);
 
 impl Inner {
-    pub(super) fn begin() -> Self {
-        Self(LINE.take())
+    pub(in crate::source) fn begin() -> Self {
+        Self(RECORD.take())
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        LINE.set(self.0);
+        RECORD.set(self.0.take());
     }
 }

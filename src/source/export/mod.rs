@@ -9,7 +9,7 @@ mod documents;
 mod facts;
 pub(super) mod json;
 mod known;
-mod lines;
+pub(super) mod lines;
 mod out;
 mod table;
 mod text;

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 
 use serde_json::{Map, Value};
 
+use super::super::Record;
 use super::json::{Each, Found, LARGEST};
 use super::lines;
 use super::text::html::entities;
@@ -17,17 +18,22 @@ use super::text::html::entities;
 pub(super) fn elements(read: &mut dyn Read, depth: usize, each: &mut Each<'_>) -> Result<(), String> {
     let mut tokens = Tokens::new(read);
     // Every open element below the one that is being read.
-    let mut open: Vec<(String, Map<String, Value>)> = Vec::new();
-    let (mut level, mut number) = (0usize, 0usize);
-    while let Some(token) = tokens.next()? {
+    let mut open: Vec<Open> = Vec::new();
+    let (mut level, mut number, mut start) = (0usize, 0usize, (0, 0));
+    loop {
+        if open.is_empty() {
+            tokens.raw.clear();
+        }
+        let Some(token) = tokens.next()? else { break };
         match token {
             Token::Start(name, attributes, empty) => {
                 if level >= depth && open.len() < 200 {
                     if open.is_empty() {
-                        lines::starts(Some(tokens.lines.1));
+                        start = tokens.tag;
                     }
                     open.push((name, attributes));
                     if empty {
+                        tokens.say(&open, start);
                         close(&mut open, &mut number, each);
                         tokens.size = if open.is_empty() { 0 } else { tokens.size };
                         continue;
@@ -38,6 +44,7 @@ pub(super) fn elements(read: &mut dyn Read, depth: usize, each: &mut Each<'_>) -
             Token::End => {
                 level = level.saturating_sub(1);
                 if level >= depth && level - depth + 1 == open.len() {
+                    tokens.say(&open, start);
                     close(&mut open, &mut number, each);
                 }
                 if open.is_empty() {
@@ -61,6 +68,7 @@ pub(super) fn elements(read: &mut dyn Read, depth: usize, each: &mut Each<'_>) -
         }
     }
     while !open.is_empty() {
+        tokens.say(&open, start);
         close(&mut open, &mut number, each);
     }
     if level > 0 { Err("the XML is cut off".to_owned()) } else { Ok(()) }
@@ -82,6 +90,7 @@ pub(super) fn events(read: &mut dyn Read, each: &mut dyn FnMut(Event<'_>)) -> Re
     let mut open: Vec<String> = Vec::new();
     while let Some(token) = tokens.next()? {
         tokens.size = 0;
+        tokens.raw.clear();
         match token {
             Token::Start(name, attributes, empty) => {
                 each(Event::Start(&name, &attributes));
@@ -105,7 +114,7 @@ pub(super) fn events(read: &mut dyn Read, each: &mut dyn FnMut(Event<'_>)) -> Re
 }
 
 /// Finishes the innermost open element.
-fn close(open: &mut Vec<(String, Map<String, Value>)>, number: &mut usize, each: &mut Each<'_>) {
+fn close(open: &mut Vec<Open>, number: &mut usize, each: &mut Each<'_>) {
     let Some((name, element)) = open.pop() else { return };
     let value = match element.get("#text") {
         // An element of text alone is its text.
@@ -142,21 +151,35 @@ struct Tokens<R> {
     read: R,
     size: usize,
     in_markup: bool,
-    /// Lines so far, and before the last tag.
-    lines: (u32, u32),
+    /// Line and column that were reached, and of the last tag.
+    at: (u32, u32),
+    tag: (u32, u32),
+    /// What was read since it was cleared.
+    raw: Vec<u8>,
 }
+
+/// An element that is being read: its name and what it holds so far.
+type Open = (String, Map<String, Value>);
 
 impl<R: Read> Tokens<BufReader<R>> {
     fn new(read: R) -> Self {
-        Self { read: BufReader::with_capacity(64 << 10, read), size: 0, in_markup: false, lines: (0, 0) }
+        let read = BufReader::with_capacity(64 << 10, read);
+        Self { read, size: 0, in_markup: false, at: (0, 0), tag: (0, 0), raw: Vec::new() }
     }
 }
 
 impl<R: BufRead> Tokens<R> {
+    /// Says where the record stands, if the only open element ends here.
+    fn say(&mut self, open: &[Open], start: (u32, u32)) {
+        if open.len() == 1 {
+            lines::starts(Some(Record::new(start, std::mem::take(&mut self.raw))));
+        }
+    }
+
     fn next(&mut self) -> Result<Option<Token>, String> {
         loop {
             if std::mem::take(&mut self.in_markup) {
-                self.lines.1 = self.lines.0;
+                self.tag = self.at;
                 match self.markup()? {
                     Some(token) => return Ok(Some(token)),
                     None => continue,
@@ -197,7 +220,14 @@ impl<R: BufRead> Tokens<R> {
             return Ok(None);
         }
         // `>` may stand inside a quoted attribute.
-        while unbalanced(&tag) && self.until(b'>', &mut tag)? {}
+        let (mut quote, mut seen) = (None, 0);
+        loop {
+            quote = quoted(&tag[seen..], quote);
+            seen = tag.len();
+            if quote.is_none() || !self.until(b'>', &mut tag)? {
+                break;
+            }
+        }
         if tag.starts_with(b"/") {
             return Ok(Some(Token::End));
         }
@@ -213,7 +243,11 @@ impl<R: BufRead> Tokens<R> {
         let room = (LARGEST + 1).saturating_sub(self.size) as u64;
         let before = into.len();
         let got = (&mut self.read).take(room).read_until(end, into).map_err(|error| error.to_string())?;
-        self.lines.0 += memchr::memchr_iter(b'\n', &into[before..]).count() as u32;
+        let new = &into[before..];
+        self.raw.extend_from_slice(new);
+        self.at.0 += memchr::memchr_iter(b'\n', new).count() as u32;
+        let column = self.at.1.saturating_add(got as u32);
+        self.at.1 = memchr::memrchr(b'\n', new).map_or(column, |last| (got - last - 1) as u32);
         self.size += got;
         if self.size > LARGEST {
             return Err("one element of more than 16 MiB".to_owned());
@@ -222,17 +256,16 @@ impl<R: BufRead> Tokens<R> {
     }
 }
 
-/// Whether a tag ends inside of a quoted value.
-fn unbalanced(tag: &[u8]) -> bool {
-    let mut quote = None;
-    for byte in tag {
+/// The quote that is open at the end of a part of a tag.
+fn quoted(part: &[u8], mut quote: Option<u8>) -> Option<u8> {
+    for byte in part {
         match (quote, byte) {
             (None, b'"' | b'\'') => quote = Some(*byte),
             (Some(open), byte) if open == *byte => quote = None,
             _ => {}
         }
     }
-    quote.is_some()
+    quote
 }
 
 fn attributes(mut rest: &str) -> Map<String, Value> {

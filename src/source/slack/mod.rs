@@ -19,6 +19,7 @@ use rayon::prelude::*;
 
 use super::bundle::Bundle;
 use super::content::Wrapped;
+use super::export::lines;
 use super::{
     Coverage, Document, Item, Kin, OpenOptions, Progress, Provenance, Sink, Source, SpanMap, content, encoded, windows,
 };
@@ -101,6 +102,8 @@ impl SlackExport {
         let provenance = Provenance::Export { path: self.shown(name), item };
         coverage.documents += 1;
         coverage.bytes += text.len() as u64;
+        let record = lines::current().map(SpanMap::record);
+        let spans = spans.or(record.as_ref());
         sink.document(&Document { bytes: text.as_bytes(), provenance: &provenance, spans });
         encoded::hand_on(text.as_bytes(), &provenance, sink, coverage);
     }
@@ -115,6 +118,7 @@ impl SlackExport {
         coverage: &mut Coverage,
     ) {
         coverage.raw_bytes += bundle.size(name);
+        let _inner = lines::Inner::begin();
         let done = match part {
             Part::Dump => {
                 slackdump::dump(bundle, name, directory, &mut |piece| self.hand(name, piece, None, sink, coverage))
@@ -217,7 +221,8 @@ impl SlackExport {
         let provenance = Provenance::File { path: self.shown(name), inside: Vec::new() };
         coverage.documents += 1;
         coverage.bytes += raw.len() as u64;
-        sink.document(&Document { bytes: raw, provenance: &provenance, spans: None });
+        let record = lines::current().map(SpanMap::record);
+        sink.document(&Document { bytes: raw, provenance: &provenance, spans: record.as_ref() });
     }
 
     fn shown(&self, name: &str) -> String {

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, types::ValueRef};
 use serde_json::{Value, json};
 
-use super::super::ContainerKind;
 use super::super::bundle::{Bounded, Bundle};
-use super::super::export::json as stream;
+use super::super::export::{json as stream, lines as record};
+use super::super::{ContainerKind, Record};
 use super::directory::Directory;
 use super::message::{Day, Piece};
 
 /// Most bytes of one line.
-const LONGEST: u64 = 256 << 20;
+const LONGEST: u64 = 16 << 20;
 /// Unpacked bytes for a packed one.
 const RATIO: u64 = 400;
 
@@ -100,6 +100,8 @@ type Take<'a> = dyn FnMut(Result<Piece, &[u8]>) + 'a;
 pub(super) fn chunks(bundle: &Bundle, name: &str, directory: &Directory, each: &mut Take<'_>) -> Result<(), String> {
     let mut broken = 0;
     lines(bundle, name, &mut |number, line| {
+        let at = u32::try_from(number - 1).unwrap_or(u32::MAX);
+        record::starts(Some(Record::new((at, 0), line.to_vec())));
         let Ok(value) = serde_json::from_slice::<Value>(line) else {
             broken += 1;
             return each(Err(line));

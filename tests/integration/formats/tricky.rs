@@ -220,7 +220,7 @@ fn t15_an_export_beside_other_files_and_in_an_archive() {
 }
 
 #[test]
-fn findings_in_exports_carry_the_line_of_their_record() {
+fn findings_in_exports_carry_their_place_in_the_file() {
     use offkey::detect::{Detector, Options, run};
     let token = format!("{}{}", concat!("glpat", "-"), "Xy7Kq2Lm9Pz4Rw8Tn3Vb");
     let issue = |key: &str, text: &str| {
@@ -236,7 +236,6 @@ fn findings_in_exports_carry_the_line_of_their_record() {
     };
     let filled = serde_json::to_string(&filler).expect("written");
     let files = [
-        // Line of the record with the token, from 1.
         (
             "issues.json",
             format!(
@@ -244,43 +243,51 @@ fn findings_in_exports_carry_the_line_of_their_record() {
                 issue("OPS-1", "no"),
                 issue("OPS-2", &token)
             ),
-            8,
         ),
         (
             "issues.csv",
             format!(
                 "Issue key,Issue id,Summary,Comment\nOPS-1,1,x,\"01/Jan/24 1:00 AM;u7;two\nlines\"\nOPS-2,2,x,\"01/Jan/24 1:00 AM;u7;{token}\"\n"
             ),
-            4,
         ),
         (
             "entities.xml",
             format!(
                 "<?xml version=\"1.0\"?>\n<entity-engine-xml>\n<Issue id=\"1\" key=\"OPS-1\">\n<description><![CDATA[a\nb]]></description>\n</Issue>\n<Action id=\"2\" issue=\"1\" type=\"comment\"\n body=\"{token}\"/>\n</entity-engine-xml>\n"
             ),
-            7,
         ),
-        ("box.mbox", format!("{}{}", mail("no"), mail(&token)), 9),
+        ("box.mbox", format!("{}{}", mail("no"), mail(&token))),
         (
             "issues.ndjson",
             format!(
                 "{{\"iid\": 1, \"title\": \"x\", \"description\": \"no\", \"author_id\": 7, \"notes\": [], \"state\": {filled}}}\n{{\"iid\": 2, \"title\": \"x\", \"description\": \"{token}\", \"author_id\": 7, \"notes\": []}}\n"
             ),
-            2,
         ),
+    ];
+    let said = |text: &str| json!({"type": "message", "user": "U1", "ts": "1700000000.000100", "text": text});
+    let line = |text: &str| json!({"t": 0, "ts": 1, "id": "C0OPS", "n": 1, "m": [said("no"), said(text)]}).to_string();
+    let dump =
+        json!({"channel_id": "C0OPS", "name": "ops", "messages": [said("no"), said(&format!("say \"{token}\""))]});
+    let dumps = [
+        ("C0OPS.jsonl", format!("{}\n{}\n", line("no"), line(&format!("a\n\"b\": {token}")))),
+        ("C0OPS.json", serde_json::to_string_pretty(&dump).expect("written")),
     ];
     let detector = Detector::new(offkey::rule::RuleSet::builtin(), Vec::new(), Options::default())
         .expect("built-in rules compile");
     let dir = tempfile::tempdir().expect("a folder");
-    for (name, text, line) in files {
+    for (name, text) in files.into_iter().chain(dumps) {
         let path = dir.path().join(name);
-        std::fs::write(&path, text).expect("written");
+        std::fs::write(&path, &text).expect("written");
+        let before = &text[..text.find(&token).expect("the token")];
+        let line = before.matches('\n').count() as u32 + 1;
+        let column = (before.len() - before.rfind('\n').map_or(0, |last| last + 1)) as u32;
+        let place = ((line, line), (column, column + token.len() as u32));
         let sources = offkey::source::open(&path, &offkey::source::OpenOptions::default()).expect("readable");
         let (hits, coverage) = run(&detector, &sources, &offkey::source::Progress::default(), None).expect("read");
         assert_ne!(coverage[0].format, "files", "{name}");
-        let lines: Vec<(u32, u32)> =
-            hits.iter().filter(|hit| hit.found.secret.expose() == token.as_bytes()).map(|hit| hit.lines).collect();
-        assert!(!lines.is_empty() && lines.iter().all(|one| *one == (line, line)), "{name}: {lines:?}");
+        let theirs = hits.iter().filter(|hit| hit.found.secret.expose() == token.as_bytes());
+        let places: Vec<_> = theirs.map(|hit| (hit.lines, hit.columns)).collect();
+        assert!(!places.is_empty() && places.iter().all(|one| *one == place), "{name}: {places:?} and not {place:?}");
     }
 }
 

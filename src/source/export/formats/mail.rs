@@ -11,7 +11,7 @@ use super::super::out::{Draft, Out, container};
 use super::super::text::{html, merged};
 use super::super::{Format, Input, Peek};
 use super::quoted;
-use crate::source::{ContainerKind, ItemKind, PersonRef, Via};
+use crate::source::{ContainerKind, ItemKind, PersonRef, Record, Via};
 
 pub(super) const FORMAT: Format = Format { id: "mail", claims, learn: None, hand };
 
@@ -60,6 +60,7 @@ fn hand(input: &mut Input<'_>, _: &Known, out: &mut Out<'_>) -> Result<(), Strin
         back: VecDeque::new(),
         broken: None,
         number: 0,
+        misled: 0,
     };
     let folder = input.name.rsplit('/').next().unwrap_or(input.name).to_owned();
     let mut number = 0usize;
@@ -77,6 +78,8 @@ struct Lines<R> {
     broken: Option<String>,
     /// Lines that were read, without those given back.
     number: u32,
+    /// Bytes that were read ahead because of lengths that were wrong; after too many no length is believed.
+    misled: usize,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -99,8 +102,9 @@ impl<R: BufRead> Lines<R> {
     fn message(&mut self) -> Result<Option<Vec<u8>>, String> {
         let mut raw = Vec::new();
         let (mut headers, mut length, mut blank) = (true, None, false);
-        lines::starts(Some(self.number));
+        let number = self.number;
         let Some(first) = self.line()? else { return Ok(None) };
+        let number = number + u32::from(is_from(&first));
         if !is_from(&first) {
             raw.extend_from_slice(&first);
         }
@@ -113,7 +117,7 @@ impl<R: BufRead> Lines<R> {
                 headers = !line.trim_ascii().is_empty();
                 blank = !headers;
                 raw.extend_from_slice(&line);
-                if let Some(length) = length.filter(|_| !headers) {
+                if let Some(length) = length.filter(|_| !headers && self.misled < 2 * LARGEST) {
                     self.counted(length, &mut raw)?;
                     // After a counted body the next message needs no blank line before it.
                     blank = true;
@@ -133,6 +137,7 @@ impl<R: BufRead> Lines<R> {
                 break;
             }
         }
+        lines::starts(Some(Record::new((number, 0), raw.clone())));
         Ok(Some(raw))
     }
 
@@ -148,6 +153,9 @@ impl<R: BufRead> Lines<R> {
         let fits = taken == length && next.as_ref().is_none_or(|line| line.trim_ascii().is_empty() || is_from(line));
         if let Some(next) = next {
             self.give_back(next);
+        }
+        if !fits {
+            self.misled += taken;
         }
         if fits {
             body.iter().for_each(|line| raw.extend_from_slice(line));
