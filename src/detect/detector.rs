@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::engine::{self, Carried, Find, Routes};
+use super::escape::Between;
 use super::matcher::{Cost, Matcher};
 use super::needle::{Needle, Needles, Refused};
-use super::prefilter::Prefilter;
-use super::{Match, doubt, filter, generic, pair, prior, sample, vendor};
+use super::prefilter::{self, Prefilter};
+use super::{Match, doubt, escape, filter, generic, pair, prior, sample, vendor};
 use crate::error::Result;
 use crate::rule::{Rule, RuleSet, Shape, Verdict, check};
 use crate::secret::SecretValue;
 use crate::source::Copied;
 
 /// To be raised when the code (not a rule) finds something else than before in the same text.
-const RESULTS: u32 = 4;
+const RESULTS: u32 = 5;
 
 /// What a detector lets through.
 #[derive(Clone, Debug)]
@@ -50,10 +51,14 @@ impl Detector {
     /// # Errors
     /// When a rule's pattern does not compile; `offkey rules check` says why.
     pub fn new(rules: Arc<RuleSet>, needles: Vec<Needle>, options: Options) -> Result<Self> {
-        let mut keywords: Vec<Vec<&str>> =
-            rules.rules().iter().map(|rule| rule.keywords.iter().map(String::as_str).collect()).collect();
+        let mut keywords: Vec<Vec<String>> = rules.rules().iter().map(|rule| rule.keywords.clone()).collect();
         if generic::wanted(&rules) {
-            keywords.extend(generic::Route::ALL.iter().map(|(_, telling)| telling.to_vec()));
+            let telling = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+            keywords.extend(generic::Route::ALL.iter().map(|(_, words)| telling(words)));
+        }
+        for words in &mut keywords {
+            let escaped: Vec<String> = words.iter().flat_map(|word| escape::spellings(word)).collect();
+            words.extend(escaped);
         }
         let prefilter = Prefilter::new(keywords.iter().map(Vec::as_slice));
         let matchers = rules.rules().iter().map(|_| Matcher::default()).collect();
@@ -136,6 +141,8 @@ impl Detector {
         self.needles.search(bytes, &mut found);
         if !found.is_empty() {
             self.settle(&mut found, bytes, path_hint, &mut |_, _| ());
+            prefer_readings(&mut found, self.options.min_confidence);
+            found.iter_mut().for_each(|found| undo_userinfo(found, bytes));
             pair::join(&mut found, bytes, &self.rules, self.options.min_confidence);
             found.retain(|found| found.confidence >= self.options.min_confidence);
             out.append(&mut best_of_each_place(found));
@@ -269,16 +276,15 @@ impl Detector {
                 let (back, forward) = self.window(route);
                 let (at, end) = (one.at as usize, one.at as usize + keyword.text.len());
                 let (start, stop) = (at.saturating_sub(back), (end + forward).min(bytes.len()));
-                self.read(
-                    reader,
-                    &bytes[start..stop],
-                    at - start..end - start,
-                    0.0,
-                    &mut |mut found, dropped, features| {
-                        found.span = found.span.start + start..found.span.end + start;
-                        visit(found, dropped, features);
-                    },
-                );
+                let keyword = at - start..end - start;
+                self.each_reading(route, &bytes[start..stop], &keyword, &mut |text, keyword, _, reading| {
+                    self.read(reader, text, keyword.clone(), 0.0, &mut |found, dropped, features| {
+                        if let Some(mut found) = placed(found, reading, &keyword, Some(reader)) {
+                            found.span = found.span.start + start..found.span.end + start;
+                            visit(found, dropped, features);
+                        }
+                    });
+                });
             }
         });
     }
@@ -343,17 +349,111 @@ impl Routes for Detector {
     }
 
     fn probe(&self, route: u16, window: &[u8], keyword: Range<usize>, edges: (bool, bool), out: &mut Vec<Match>) {
-        if let Some(reader) = self.reader(route) {
-            return self.read(reader, window, keyword, generic::NEGLIGIBLE, &mut |found, dropped, _| {
-                if dropped.is_none() && found.confidence > generic::NEGLIGIBLE {
-                    out.push(found);
-                }
+        self.each_reading(route, window, &keyword, &mut |text, keyword, whole, reading| {
+            let edges = (edges.0 && whole.0, edges.1 && whole.1);
+            if let Some(reader) = self.reader(route) {
+                self.read(reader, text, keyword.clone(), generic::NEGLIGIBLE, &mut |found, dropped, _| {
+                    if dropped.is_none() && found.confidence > generic::NEGLIGIBLE {
+                        out.extend(placed(found, reading, &keyword, Some(reader)));
+                    }
+                });
+                return;
+            }
+            let (rule, matcher) = (&self.rules.rules()[usize::from(route)], &self.matchers[usize::from(route)]);
+            matcher.search(rule, text, &keyword, edges, &mut |(secret, parts)| {
+                let found = self.judge(rule, secret.clone(), &text[secret], parts);
+                out.extend(found.and_then(|found| placed(found, reading, &keyword, None)));
             });
-        }
-        let (rule, matcher) = (&self.rules.rules()[usize::from(route)], &self.matchers[usize::from(route)]);
-        matcher.search(rule, window, &keyword, edges, &mut |(secret, parts)| {
-            out.extend(self.judge(rule, secret.clone(), &window[secret], parts));
         });
+    }
+}
+
+/// A reading of a window and where it starts there.
+type Read<'a> = Option<(&'a escape::Reading, usize)>;
+
+/// What is done with a text, a keyword in it, and whether the text starts and ends where the window does.
+type See<'a> = &'a mut dyn FnMut(&[u8], Range<usize>, (bool, bool), Read<'_>);
+
+impl Detector {
+    /// The text around a keyword as it stands, and as those read it who know its escapes.
+    fn each_reading(&self, route: u16, window: &[u8], keyword: &Range<usize>, see: See<'_>) {
+        let here = &window[keyword.clone()];
+        let spelling =
+            escape::escaped(here) && !self.words(route).any(|word| prefilter::known(word).eq_ignore_ascii_case(here));
+        if !spelling {
+            let end = window.len().min(keyword.end + self.reach(route));
+            see(&window[..end], keyword.clone(), (true, end == window.len()), None);
+        }
+        if !spelling && !escape::follows(window, keyword.end, self.between(route)) {
+            return;
+        }
+        let start = keyword.start.saturating_sub(ESCAPED);
+        let end = window.len().min(keyword.end + if self.reader(route).is_some() { 3 * ESCAPED } else { window.len() });
+        for reading in escape::readings(&window[start..end]) {
+            if let Some(keyword) = reading.keyword(keyword.start - start, self.words(route)) {
+                see(&reading.text, keyword, (start == 0, end == window.len()), Some((&reading, start)));
+            }
+        }
+    }
+
+    /// Bytes behind a keyword that a route looks at where nothing is escaped.
+    fn reach(&self, route: u16) -> usize {
+        let at = usize::from(route);
+        self.reader(route).map_or_else(|| self.matchers[at].reach(&self.rules.rules()[at]), |reader| reader.window().1)
+    }
+
+    /// What stands between a keyword of a route and an escape in its match.
+    fn between(&self, route: u16) -> Between {
+        let near = || matches!(self.rules.rules()[usize::from(route)].shape, Shape::Near { .. });
+        let of_rule = || if near() { Between::Operator } else { Between::Line };
+        self.reader(route).map_or_else(of_rule, Between::of)
+    }
+
+    /// The keywords of a route.
+    fn words(&self, route: u16) -> Box<dyn Iterator<Item = &str> + '_> {
+        match usize::from(route).checked_sub(self.matchers.len()) {
+            Some(at) => Box::new(generic::Route::ALL[at].1.iter().copied()),
+            None => Box::new(self.rules.rules()[usize::from(route)].keywords.iter().map(String::as_str)),
+        }
+    }
+}
+
+/// Bytes before a keyword that are read without their escapes; behind it, a generic reader gets three times as many.
+const ESCAPED: usize = 240;
+
+/// A match with its place in the window, if it counts there.
+fn placed(found: Match, reading: Read<'_>, keyword: &Range<usize>, reader: Option<generic::Route>) -> Option<Match> {
+    let Some((reading, start)) = reading else { return Some(found) };
+    let mut found = reading.place(found, keyword, reader)?;
+    found.span = found.span.start + start..found.span.end + start;
+    Some(found)
+}
+
+/// What an escape hid is better known without it: such a match replaces those of the raw text that overlap it. One without
+/// a form of its own replaces its like only: a token that a rule sees in the raw text needs no reading.
+fn prefer_readings(found: &mut Vec<Match>, least: f32) {
+    let exact = |m: &Match| m.rule.starts_with("needle:");
+    let formless = |m: &Match| m.notes.contains(&generic::NOTE);
+    let better = |m: &&Match| !m.encodings.is_empty() && m.confidence >= least && !exact(m);
+    let read: Vec<(Range<usize>, bool)> = found.iter().filter(better).map(|m| (m.span.clone(), formless(m))).collect();
+    if read.is_empty() {
+        return;
+    }
+    found.retain(|m| {
+        let hides = |(span, loose): &(Range<usize>, bool)| {
+            span.start < m.span.end && m.span.start < span.end && (!loose || formless(m))
+        };
+        !m.encodings.is_empty() || exact(m) || !read.iter().any(hides)
+    });
+}
+
+/// Passwords of URLs that still have their escapes lose them.
+fn undo_userinfo(found: &mut Match, bytes: &[u8]) {
+    if found.encodings.is_empty()
+        && let Some(plain) = escape::of_userinfo(bytes, &found.span)
+    {
+        found.secret = SecretValue::new(&plain[..]);
+        found.encodings.push("url");
     }
 }
 

@@ -120,10 +120,15 @@ fn tree(rule: &Rule) -> Hir {
 pub(super) type Caught = (Range<usize>, Vec<(String, String)>);
 
 impl Matcher {
-    /// Bytes before and after a keyword that the rule looks at.
+    /// Bytes before and after a keyword that the rule looks at, with room for escapes.
     pub(super) fn window(&self, rule: &Rule) -> (usize, usize) {
         let plan = self.plan.get_or_init(|| Plan::of(rule));
-        (plan.back, plan.forward)
+        (plan.back, plan.forward + plan.forward / 4 + 24)
+    }
+
+    /// Bytes after a keyword that a match without escapes can cover.
+    pub(super) fn reach(&self, rule: &Rule) -> usize {
+        self.plan.get_or_init(|| Plan::of(rule)).forward
     }
 
     /// Finds the rule's matches around a keyword. `edges` says whether the window starts and ends where the document does.

@@ -8,6 +8,7 @@ mod allow;
 mod detector;
 mod doubt;
 mod engine;
+mod escape;
 mod explain;
 mod filter;
 mod generic;

@@ -110,6 +110,8 @@ pub(super) fn bare(bytes: &[u8], at: usize, whole_line: bool) -> Option<Read> {
             {
                 end = mark;
             }
+            // A parameter without a value behind it.
+            end -= usize::from(end > at && bytes[end - 1] == b'&');
             if let Some(next) = setting(&bytes[at..end]) {
                 end = at + next;
             }
@@ -144,12 +146,13 @@ pub(super) fn bare(bytes: &[u8], at: usize, whole_line: bool) -> Option<Read> {
     (trimmed > at).then_some(Read { range: at..trimmed, quote: Quote::Bare, end })
 }
 
-/// Where the next setting of a list starts behind a value: `x,host=y`.
+/// Where the next setting of a list starts behind a value: `x,host=y`, `x&state=y`.
 fn setting(line: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b',', line).find(|comma| {
-        let rest = &line[comma + 1..];
-        let name = rest.iter().take(30).take_while(|b| b.is_ascii_lowercase() || **b == b'_').count();
-        name > 1 && rest.get(name) == Some(&b'=') && rest.get(name + 1).is_some_and(u8::is_ascii_alphanumeric)
+    memchr::memchr2_iter(b',', b'&', line).find(|mark| {
+        let rest = &line[mark + 1..];
+        let name = rest.iter().take(40).take_while(|b| is_name(**b)).count();
+        let words = line[*mark] == b'&' || rest[..name].iter().all(|b| b.is_ascii_lowercase() || *b == b'_');
+        name > 1 && words && rest.get(name) == Some(&b'=') && rest.get(name + 1).is_some_and(u8::is_ascii_alphanumeric)
     })
 }
 
