@@ -26,6 +26,8 @@ mod gcp_secrets;
 mod github_actions;
 #[cfg(feature = "issuers")]
 mod gitlab_ci;
+#[cfg(feature = "issuers")]
+mod jenkins;
 #[cfg(any(feature = "vault", feature = "aws", feature = "issuers"))]
 mod json;
 #[cfg(feature = "issuers")]
@@ -60,6 +62,8 @@ pub use gcp_secrets::gcp_secrets;
 pub use github_actions::{GithubPlace, github_actions};
 #[cfg(feature = "issuers")]
 pub use gitlab_ci::gitlab_variables;
+#[cfg(feature = "issuers")]
+pub use jenkins::jenkins_credentials;
 #[cfg(feature = "issuers")]
 pub use kubernetes::kubernetes_secrets;
 #[cfg(feature = "issuers")]

@@ -59,15 +59,7 @@ impl Rest {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Reply, Failure> {
-        let mut url = self.base.clone();
-        url.path_segments_mut().expect("because an http address has a path").pop_if_empty().extend(path);
-        if !end.is_empty() {
-            let whole = format!("{}{end}", url.path());
-            url.set_path(&whole);
-        }
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
+        let url = self.url(path, end, query);
         let mut ask =
             Ask::new(method, url).header("accept", "application/json").secret_header(self.header, &self.token);
         if let Some(body) = body {
@@ -77,6 +69,42 @@ impl Rest {
             ask = ask.header("content-type", self.patch);
         }
         self.http.send(ask).await
+    }
+
+    fn url(&self, path: &[&str], end: &str, query: &[(&str, &str)]) -> Url {
+        let mut url = self.base.clone();
+        url.path_segments_mut().expect("because an http address has a path").pop_if_empty().extend(path);
+        if !end.is_empty() {
+            let whole = format!("{}{end}", url.path());
+            url.set_path(&whole);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    /// One call with a text for a body, XML, and one more header.
+    pub(super) async fn text(
+        &self,
+        method: &str,
+        path: &[&str],
+        body: Option<&str>,
+        header: Option<(String, String)>,
+    ) -> Result<Reply, Failure> {
+        let mut ask = Ask::new(method, self.url(path, "", &[])).secret_header(self.header, &self.token);
+        if let Some((name, value)) = header {
+            ask = ask.header(&name, &value);
+        }
+        if let Some(body) = body {
+            ask = ask.header("content-type", "application/xml; charset=utf-8").body(body);
+        }
+        self.http.send(ask).await
+    }
+
+    /// Host and port, for messages.
+    pub(super) fn place(&self) -> String {
+        place_of(&self.base)
     }
 
     /// The answer's JSON; `None` for "not found", a failure for every other error.

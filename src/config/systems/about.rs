@@ -133,6 +133,15 @@ pub(super) const GITHUB_ACTIONS: About = About {
     tests: &["blind"],
 };
 
+/// Jenkins.
+pub(super) const JENKINS: About = About {
+    kind: "jenkins",
+    what: "Jenkins credentials with one secret: written, never shown; `copies` says of which places they are copies",
+    columns: ["where it was copied from", "what is shown of it, and a mark in its description"],
+    proof: Proof::Contract,
+    tests: &["blind"],
+};
+
 /// AWS Parameter Store.
 pub(super) const AWS_SSM: About = About {
     kind: "aws-ssm",

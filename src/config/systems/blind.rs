@@ -1,4 +1,4 @@
-//! `type = "github-actions"`: stores over HTTP that take values and never show them. `copies` says what they hold.
+//! `type = "github-actions"` and `"jenkins"`: stores over HTTP that take values and never show them. `copies` says what they hold.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::{SecretSource, Table, default_deadline};
 use crate::action::Target;
 use crate::error::{Error, Result};
-use crate::secret::Fingerprinter;
-use crate::store::{GithubPlace, Rest, Store, github_actions};
+use crate::secret::{Fingerprinter, SecretValue};
+use crate::store::{GithubPlace, Rest, Store, github_actions, jenkins_credentials};
 
 /// Secrets of GitHub Actions.
 #[derive(Debug, Deserialize)]
@@ -37,6 +37,56 @@ pub(in crate::config) struct GithubActions {
 
 fn github_address() -> String {
     "https://api.github.com".to_owned()
+}
+
+/// Credentials of Jenkins.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct Jenkins {
+    name: String,
+    address: String,
+    /// Whose token it is.
+    user: String,
+    /// An API token of that user, who may view and update credentials.
+    token: SecretSource,
+    /// `team/shop`; without it the credentials of the whole server.
+    folder: Option<String>,
+    #[serde(default = "everything")]
+    domain: String,
+    /// Id of a credential → the place of another store of which it is a copy.
+    #[serde(default)]
+    copies: BTreeMap<String, String>,
+    authority: Option<PathBuf>,
+    #[serde(default = "default_deadline")]
+    deadline_seconds: u64,
+}
+
+/// The domain that is called "Global credentials (unrestricted)".
+fn everything() -> String {
+    "_".to_owned()
+}
+
+impl Table<dyn Store> for Jenkins {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn own(&self) -> Option<&SecretSource> {
+        Some(&self.token)
+    }
+
+    fn open(&self, folder: &Path, _: &Fingerprinter) -> Result<Box<dyn Store>> {
+        let name = &self.name;
+        let copies = copies(name, &self.copies, str::to_owned)?;
+        let token = self.token.read(folder, &format!("store {name}"))?;
+        let authority = self.authority.as_ref().map(|path| folder.join(path));
+        let rest = Rest::new(&self.address, &token, Duration::from_secs(self.deadline_seconds), authority.as_deref())
+            .map_err(|failure| Error::config(format!("store {name} cannot be opened")).because(failure))?;
+        let pair = SecretValue::from(format!("{}:{}", self.user, token.expose_str().unwrap_or_default()));
+        let basic = SecretValue::from(format!("Basic {}", data_encoding::BASE64.encode(pair.expose())));
+        let rest = rest.with_header("authorization", &basic);
+        Ok(Box::new(jenkins_credentials(name, rest, self.folder.as_deref(), &self.domain, copies)))
+    }
 }
 
 impl GithubActions {

@@ -109,6 +109,7 @@ tables! {
     AzureVault(shelves::Azure) needs "issuers" is AZURE_VAULT,
     GitlabCi(shelves::GitLab) needs "issuers" is GITLAB_CI,
     GithubActions(blind::GithubActions) needs "issuers" is GITHUB_ACTIONS,
+    Jenkins(blind::Jenkins) needs "issuers" is JENKINS,
     AwsSecrets(aws::Secrets) needs "aws" is AWS_SECRETS,
     AwsSsm(aws::Parameters) needs "aws" is AWS_SSM,
 }

@@ -33,7 +33,7 @@ use crate::source::Coverage;
 pub(super) struct Shown {
     /// Its name, as locators have it.
     pub(super) path: String,
-    /// What changes when it is written, as far as the store tells.
+    /// What changes when it is written, as far as the store tells; empty where the list does not tell it.
     pub(super) version: String,
 }
 
@@ -160,12 +160,18 @@ impl Store for Blind {
             if self.copies.is_empty() {
                 return Ok(Vec::new());
             }
-            let entries = self.backend.list().await.map_err(|failure| self.listed(failure))?;
-            let copied = entries.into_iter().filter_map(|entry| {
-                let of = self.copies.get(&entry.path)?.clone();
-                Some(Copied { at: self.at(&entry.path), version: entry.version, of })
-            });
-            Ok(copied.collect())
+            let mut copied = Vec::new();
+            for entry in self.backend.list().await.map_err(|failure| self.listed(failure))? {
+                let Some(of) = self.copies.get(&entry.path).cloned() else { continue };
+                let mut version = entry.version;
+                if version.is_empty() {
+                    let marked = self.backend.marked(&entry.path, Uuid::nil()).await;
+                    let marked = marked.map_err(|failure| self.listed(failure))?;
+                    version = marked.map_or_else(String::new, |(version, _)| version);
+                }
+                copied.push(Copied { at: self.at(&entry.path), version, of });
+            }
+            Ok(copied)
         })
     }
 

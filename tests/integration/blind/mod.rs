@@ -2,6 +2,7 @@
 //! real, so what this proves is the contract and the walk, not the product.
 
 mod forge;
+mod jenkins;
 
 use std::collections::BTreeMap;
 use std::fs;
