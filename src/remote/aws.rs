@@ -125,6 +125,16 @@ impl Aws {
         Ok(reply.find("Arn").unwrap_or_default().to_owned())
     }
 
+    /// Who we are, as STS says: `arn:aws:iam::…:user/offkey`, `arn:aws:sts::…:assumed-role/offkey/session`.
+    ///
+    /// # Errors
+    /// What failed.
+    pub async fn own_arn(&self) -> Result<String, Failure> {
+        let own = self.own().await?;
+        let reply = self.query(&own, "sts", &self.settings.region, "2011-06-15", "GetCallerIdentity", &[]).await?;
+        Ok(reply.find("Arn").unwrap_or_default().to_owned())
+    }
+
     async fn query(
         &self,
         credentials: &Credentials,
@@ -154,7 +164,9 @@ impl Aws {
             return element.ok_or_else(|| Failure::Strange { place: place_of(&url), why });
         }
         let element = element.unwrap_or_default();
-        Err(reply.failure(element.find("Code").unwrap_or_default(), element.find("Message").unwrap_or_default()))
+        let failure =
+            reply.failure(element.find("Code").unwrap_or_default(), element.find("Message").unwrap_or_default());
+        Err(throttled(failure))
     }
 }
 
@@ -176,7 +188,21 @@ impl Aws {
         // `com.amazonaws.ssm#ParameterNotFound` or the last part alone.
         let code = said["__type"].as_str().unwrap_or_default().rsplit('#').next().unwrap_or_default();
         let message = said["message"].as_str().or_else(|| said["Message"].as_str()).unwrap_or_default();
-        Err(reply.failure(code, message))
+        Err(throttled(reply.failure(code, message)))
+    }
+}
+
+/// What services of AWS say to who asks too often, with the status 400 at most of them.
+const TOO_OFTEN: &[&str] =
+    &["Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequestsException"];
+
+/// The failure with the status that the rest of the world has for it.
+fn throttled(failure: Failure) -> Failure {
+    match failure {
+        Failure::Answered { place, code, message, retry_after, .. } if TOO_OFTEN.contains(&code.as_str()) => {
+            Failure::Answered { place, status: 429, code, message, retry_after }
+        }
+        other => other,
     }
 }
 
@@ -242,7 +268,7 @@ pub(crate) fn sdk_failure<E: ProvideErrorMetadata + std::error::Error + 'static>
             }
             Failure::Answered {
                 place,
-                status: if code == "ThrottlingException" { 429 } else { raw.status().as_u16() },
+                status: if TOO_OFTEN.contains(&code) { 429 } else { raw.status().as_u16() },
                 code: code.to_owned(),
                 message: one_line(message),
                 retry_after: None,

@@ -191,7 +191,7 @@ pub(crate) fn user(lab: &lab::Aws, policy: &str) -> (String, String, String) {
 const NOTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}"#;
 
-fn leaver(user: &str) -> Identity {
+pub(crate) fn leaver(user: &str) -> Identity {
     let mut identity = Identity { name: "Alice Moreau".to_owned(), ..Identity::default() };
     assert!(identity.learn(AliasKind::AwsUser, user, "stated in alice.toml"));
     identity

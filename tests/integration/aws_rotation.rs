@@ -2,8 +2,6 @@
 //! front before it takes `RotateSecret` and plays the function as its pages describe it: a pending version under the token of the
 //! request, the change at the target, `AWSCURRENT` at the end. boto3 and psql are the witnesses.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +11,8 @@ use offkey::rotation::Systems;
 use offkey::store::{AwsSecrets, Store, StoreStep, Turn};
 use serde_json::{Value, json};
 
-use crate::aws::{admin, client, rand, user};
+use crate::aws::{admin, at, client, rand, user};
+use crate::aws_front::{Verdict, front};
 use crate::lab::{self, Lab, unique};
 use crate::steps::{context, drive, fingerprinter, generate, inventory, refusal, version_of};
 
@@ -38,56 +37,38 @@ struct Front {
     plays: Arc<Mutex<Plays>>,
     /// Tokens of the rotations that were asked for.
     asked: Arc<Mutex<Vec<String>>>,
-    passwords: Arc<AtomicUsize>,
 }
 
 impl Front {
     fn before(behind: &lab::Aws, plays: Plays) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let front = Self {
-            url: format!("http://{}", listener.local_addr().expect("bound")),
-            plays: Arc::new(Mutex::new(plays)),
-            asked: Arc::default(),
-            passwords: Arc::default(),
-        };
         let (plays, asked, numbers) =
-            (Arc::clone(&front.plays), Arc::clone(&front.asked), Arc::clone(&front.passwords));
-        let behind = behind.url.trim_start_matches("http://").to_owned();
+            (Arc::new(Mutex::new(plays)), Arc::<Mutex<Vec<String>>>::default(), AtomicUsize::new(0));
+        let (now, tokens) = (Arc::clone(&plays), Arc::clone(&asked));
         let lab = Lab::require().ministack();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(mut stream) = stream else { continue };
-                let Some((head, body)) = request(&mut stream) else { continue };
-                if !head.to_lowercase().contains("secretsmanager.rotatesecret") {
-                    let _ = stream.write_all(&forward(&behind, &head, &body));
-                    continue;
+        let url = front(behind, move |head, body| {
+            if !head.to_lowercase().contains("secretsmanager.rotatesecret") {
+                return Verdict::Pass;
+            }
+            let ask: Value = serde_json::from_slice(body).expect("JSON");
+            assert_ne!(ask["RotateImmediately"], false);
+            let text = |name: &str| ask[name].as_str().expect(name).to_owned();
+            let (name, token) = (text("SecretId"), text("ClientRequestToken"));
+            tokens.lock().expect("lock").push(token.clone());
+            let plays = *now.lock().expect("lock");
+            function(&lab, plays, &name, &token, numbers.fetch_add(1, Ordering::SeqCst));
+            match plays {
+                Plays::OneUserUnheard => Verdict::Drop,
+                Plays::Answers(status, code) => {
+                    Verdict::Answer(status, json!({ "__type": code, "message": "not now" }).to_string())
                 }
-                let ask: Value = serde_json::from_slice(&body).expect("JSON");
-                let token = ask["ClientRequestToken"].as_str().expect("a token").to_owned();
-                assert_ne!(ask["RotateImmediately"], false);
-                asked.lock().expect("lock").push(token.clone());
-                let name = ask["SecretId"].as_str().expect("a name").to_owned();
-                let plays = *plays.lock().expect("lock");
-                let number = numbers.fetch_add(1, Ordering::SeqCst);
-                function(&lab, plays, &name, &token, number);
-                let (status, answer) = match plays {
-                    Plays::OneUserUnheard => continue,
-                    Plays::Answers(status, code) => (status, json!({ "__type": code, "message": "not now" })),
-                    _ => (200, json!({ "Name": name, "VersionId": token })),
-                };
-                let answer = answer.to_string();
-                let head = format!(
-                    "HTTP/1.1 {status} X\r\nContent-Type: application/x-amz-json-1.1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-                    answer.len()
-                );
-                let _ = stream.write_all(format!("{head}{answer}").as_bytes());
+                _ => Verdict::Answer(200, json!({ "Name": name, "VersionId": token }).to_string()),
             }
         });
-        front
+        Self { url, plays, asked }
     }
 
     fn store(&self, lab: &lab::Aws, prefix: &str) -> AwsSecrets {
-        let aws = crate::aws::at(&self.url, &lab.region, &lab.key_id, &lab.key);
+        let aws = at(&self.url, &lab.region, &lab.key_id, &lab.key);
         AwsSecrets::new("aws", aws, vec![prefix.to_owned()], fingerprinter())
     }
 
@@ -98,33 +79,6 @@ impl Front {
     fn now_plays(&self, plays: Plays) {
         *self.plays.lock().expect("lock") = plays;
     }
-}
-
-fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 4096];
-    loop {
-        let read = stream.read(&mut chunk).ok().filter(|read| *read > 0)?;
-        bytes.extend_from_slice(&chunk[..read]);
-        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        let lower = head.to_lowercase();
-        let length = lower.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
-        if bytes.len() >= end + 4 + length.unwrap_or(0) {
-            return Some((head, bytes.split_off(end + 4)));
-        }
-    }
-}
-
-/// The headers go on as they are: the signature is about them.
-fn forward(behind: &str, head: &str, body: &[u8]) -> Vec<u8> {
-    let mut server = TcpStream::connect(behind).expect("the emulator is there");
-    let mut ask = format!("{head}\r\nConnection: close\r\n\r\n").into_bytes();
-    ask.extend_from_slice(body);
-    server.write_all(&ask).expect("sent");
-    let mut answer = Vec::new();
-    server.read_to_end(&mut answer).expect("an answer");
-    answer
 }
 
 /// The four steps of a rotation function, at once. A secret that names a role of PostgreSQL has its password changed there.

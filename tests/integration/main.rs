@@ -5,6 +5,10 @@ mod accounts;
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(feature = "aws")]
+mod aws_front;
+#[cfg(feature = "aws")]
+mod aws_roles;
+#[cfg(feature = "aws")]
 mod aws_rotation;
 #[cfg(feature = "aws")]
 mod aws_ssm;

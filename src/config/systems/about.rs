@@ -187,11 +187,11 @@ pub(super) const AWS_IAM: About = About {
     kind: "aws-iam",
     what: "IAM users, their access keys and console passwords",
     columns: [
-        "freeze of users, sessions included; end of keys and console passwords",
-        "the leaver's users and what is theirs",
+        "freeze of users, sessions included; end of keys, console passwords and sessions of roles",
+        "the leaver's users and what is theirs; roles by trust policies and the user's rights",
     ],
     proof: Proof::Emulator("never on AWS itself"),
-    tests: &["aws"],
+    tests: &["aws", "aws_roles"],
 };
 
 /// Issuers described by rule files.

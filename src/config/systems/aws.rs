@@ -74,6 +74,9 @@ pub(in crate::config) struct Iam {
     key_id: Option<String>,
     key: Option<SecretSource>,
     session_token: Option<SecretSource>,
+    /// Roles whose sessions end for every leaver with a user in the account, even where services assume them, too.
+    #[serde(default)]
+    roles: Vec<String>,
     #[serde(default = "default_deadline")]
     deadline_seconds: u64,
 }
@@ -127,7 +130,7 @@ impl Table<dyn Provider> for Iam {
     fn open(&self, folder: &Path, _: &Fingerprinter) -> Result<Box<dyn Provider>> {
         let whose = format!("provider {}", self.name);
         let aws = account!(self).open(&whose, folder)?;
-        Ok(Box::new(AwsIam::new(&self.name, aws)))
+        Ok(Box::new(AwsIam::new(&self.name, aws).with_roles(self.roles.clone())))
     }
 }
 

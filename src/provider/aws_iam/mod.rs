@@ -2,12 +2,14 @@
 //!
 //! A key dies in two calls: deactivated, which can be taken back, then deleted. IAM spreads changes over its regions within
 //! seconds to minutes, so a key that still works right after is asked again, not given up. Sessions that it made before are
-//! ended with the user ([`user`]); those of roles that it assumed are not, which the coverage says.
+//! ended with the user ([`user`]), those of roles in the account that it may have assumed by a policy on the role ([`role`]).
 //!
-//! Locators: `key:alice/AKIA…`, and those of [`user`].
+//! Locators: `key:alice/AKIA…`, and those of [`user`] and [`role`].
 
+mod role;
 mod user;
 
+use role::{Sessions, SessionsAction};
 use user::{Thing, UserAction};
 
 use super::{Owned, Provider, ProviderStep, Subject};
@@ -26,6 +28,7 @@ use crate::source::Coverage;
 pub struct AwsIam {
     name: String,
     aws: Arc<Aws>,
+    listed_roles: Vec<String>,
 }
 
 /// One access key as IAM lists it.
@@ -43,6 +46,12 @@ fn changing(failure: Failure) -> ActionError {
     ActionError::changing(&failure)
 }
 
+/// A policy's document comes as part of a URL would.
+fn decoded(document: &str) -> String {
+    let url = reqwest::Url::parse(&format!("policy:?{document}")).ok();
+    url.and_then(|url| Some(url.query_pairs().next()?.0.into_owned())).unwrap_or_default()
+}
+
 /// User and key id.
 fn key_of(at: &Target) -> Result<(&str, &str), ActionError> {
     let key = at.locator.strip_prefix("key:").and_then(|rest| rest.split_once('/'));
@@ -52,7 +61,14 @@ fn key_of(at: &Target) -> Result<(&str, &str), ActionError> {
 impl AwsIam {
     /// The provider `name`.
     pub fn new(name: impl Into<String>, aws: Arc<Aws>) -> Self {
-        Self { name: name.into(), aws }
+        Self { name: name.into(), aws, listed_roles: Vec::new() }
+    }
+
+    /// Roles whose sessions are ended for every leaver who has a user in the account, even where services assume them, too.
+    #[must_use]
+    pub fn with_roles(mut self, roles: Vec<String>) -> Self {
+        self.listed_roles = roles;
+        self
     }
 
     fn target(&self, user: &str, key: &str) -> Target {
@@ -146,11 +162,26 @@ impl AwsIam {
         for (user, reason) in &users {
             self.of_user(user, reason, &mut owned, &mut coverage).await;
         }
-        if !owned.is_empty() {
-            let why = "AWS does not list them; those of the user end with its freeze, those of a role that it assumed within 12 hours";
-            coverage.skip("sessions of STS", why);
-        }
+        self.of_roles(&users, &mut owned, &mut coverage).await;
         (owned, coverage)
+    }
+
+    async fn of_roles(&self, users: &BTreeMap<String, String>, owned: &mut Vec<Owned>, coverage: &mut Coverage) {
+        if owned.is_empty() {
+            for role in &self.listed_roles {
+                coverage.skip(format!("sessions of the role {role}"), "the leaver has no user in this account");
+            }
+            return;
+        }
+        let why = "nobody lists them: those that the user began there live on for up to 12 hours";
+        coverage.skip("sessions of roles in other accounts", why);
+        let roles = match self.roles().await {
+            Ok(roles) => roles,
+            Err(failure) => return coverage.fail("roles that the leaver may have assumed", failure.to_string()),
+        };
+        for (user, reason) in users {
+            self.sessions(user, reason, &roles, owned, coverage).await;
+        }
     }
 
     /// Whether a value still opens the account: the secret half by a signed call, the id alone by IAM's own list.
@@ -223,6 +254,10 @@ impl Provider for AwsIam {
     }
 
     fn action<'a>(&'a self, at: &'a Target, step: ProviderStep) -> Option<Box<dyn Action + 'a>> {
+        if let Some(sessions) = Sessions::of(at) {
+            let freezes = matches!(step, ProviderStep::Freeze);
+            return freezes.then(|| Box::new(SessionsAction { iam: self, sessions, step }) as Box<dyn Action>);
+        }
         if let Some(thing) = Thing::of(at) {
             return thing.can(&step).then(|| Box::new(UserAction { iam: self, thing, step }) as Box<dyn Action>);
         }
@@ -233,6 +268,9 @@ impl Provider for AwsIam {
 
     fn preflight<'a>(&'a self, at: &'a Target) -> Pending<'a, Result<(), ActionError>> {
         Box::pin(async move {
+            if let Some(sessions) = Sessions::of(at) {
+                return self.may_refuse(sessions).await;
+            }
             if let Some(thing) = Thing::of(at) {
                 let own = self.own_user().await.is_some_and(|own| own == thing.user());
                 return if own {

@@ -1,14 +1,14 @@
 //! The user behind the keys: refused as a whole, and without a password for the console.
 //!
 //! Sessions that a key or a log-in made live on after it, up to 36 hours. They carry the user's policies, so one that denies
-//! everything ends them at once
+//! everything ends them at once; sessions of roles do not ([`super::role`])
 //! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_disable-perms.html>). The console's own
 //! way, to deny what was issued before some time, would have to come after the last key is gone; this comes first, and one
 //! call takes it back.
 //!
 //! Locators: `user:alice`, `login:alice`.
 
-use super::{AwsIam, changing, gone_is_fine, looking};
+use super::{AwsIam, changing, decoded, gone_is_fine, looking};
 use crate::action::{ActionError, ActionName, Context, Effect, Observed, Receipt, Target, Work};
 use crate::finding::Liveness;
 use crate::provider::{Owned, ProviderStep};
@@ -51,7 +51,7 @@ impl<'a> Thing<'a> {
 
 impl AwsIam {
     /// Whether what a call names is there.
-    async fn there(&self, action: &str, parameters: &[(&str, &str)]) -> Result<bool, Failure> {
+    pub(super) async fn there(&self, action: &str, parameters: &[(&str, &str)]) -> Result<bool, Failure> {
         match self.aws.iam(action, parameters).await {
             Ok(_) => Ok(true),
             Err(failure) if failure.code() == "NoSuchEntity" => Ok(false),
@@ -60,14 +60,11 @@ impl AwsIam {
     }
 
     /// Whether the user is refused everything, or gone.
-    async fn frozen(&self, user: &str) -> Result<bool, Failure> {
+    pub(super) async fn frozen(&self, user: &str) -> Result<bool, Failure> {
         match self.aws.iam("GetUserPolicy", &[("UserName", user), ("PolicyName", POLICY)]).await {
             Ok(reply) => {
-                // The document comes as part of a URL would.
-                let text = format!("policy:?{}", reply.find("PolicyDocument").unwrap_or_default());
-                let url = reqwest::Url::parse(&text).ok();
-                let text = url.and_then(|url| Some(url.query_pairs().next()?.0.replace(char::is_whitespace, "")));
-                Ok(text.as_deref() == Some(DENY))
+                let text = decoded(reply.find("PolicyDocument").unwrap_or_default());
+                Ok(text.replace(char::is_whitespace, "") == DENY)
             }
             Err(failure) if failure.code() == "NoSuchEntity" => {
                 Ok(!self.there("GetUser", &[("UserName", user)]).await?)
