@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::words::{IN_LINE, IN_NAME, IN_VALUE, REFUSED, WEAK, has, naturalness};
+use super::words::{IN_LINE, IN_NAME, IN_VALUE, REFUSED, Text, WEAK, has, naturalness};
 use super::{Kind, Operator, Quote, Site, shapes};
 use crate::rule::check::entropy;
 
@@ -49,10 +49,9 @@ impl Features {
         self.add(name, number(is));
     }
 
-    fn flags(&mut self, prefix: &str, words: &[&'static str], text: &[u8]) {
+    fn flags(&mut self, prefix: &str, words: &[&'static str], text: &Text<'_>) {
         for word in words {
-            let is = has(text, word.as_bytes());
-            self.values.push(number(is));
+            self.values.push(number(text.has(word)));
             self.name(prefix, word);
         }
     }
@@ -161,8 +160,9 @@ impl Features {
         );
         self.flag("weak", WEAK.iter().any(|word| word.as_bytes() == lower));
         self.flag("word-and-digits", ends_in_digits(value));
-        self.flags("value", IN_VALUE, lower);
-        self.flag("value-refused", REFUSED.iter().any(|word| has(lower, word.as_bytes())));
+        let lower = Text::of(lower);
+        self.flags("value", IN_VALUE, &lower);
+        self.flag("value-refused", REFUSED.iter().any(|word| lower.has(word)));
     }
 
     fn name_of(&mut self, bytes: &[u8], site: &Site, value: &[u8]) {
@@ -201,9 +201,10 @@ impl Features {
         self.flag("name-in-value", within(&squashed, &letters));
         self.flag("value-in-name", within(&letters, &squashed));
         self.flag("value-is-last-word", squashed == last);
+        let letters = Text::of(&letters);
         self.flag(
             "name-refused",
-            REFUSED.iter().chain(&["nonmatch", "unknown"]).any(|word| has(&letters, word.as_bytes())),
+            REFUSED.iter().chain(&["nonmatch", "unknown"]).any(|word| letters.has(word)),
         );
         self.flags("name", IN_NAME, &letters);
     }
@@ -320,11 +321,11 @@ impl Features {
         self.flag("then-end", mark(0) == b'\n' || mark(0) == b'\r');
         self.flag("then-colon", matches!(mark(0), b':' | b'='));
         self.flag("then-word", mark(0).is_ascii_alphanumeric());
-        self.flags("line", IN_LINE, &around);
+        self.flags("line", IN_LINE, &Text::of(&around));
         let near_start = line_start.saturating_sub(240);
         let mut near: Vec<u8> = bytes[near_start..line_start].to_ascii_lowercase();
         near.extend(bytes[line_end..bytes.len().min(line_end + 160)].iter().map(u8::to_ascii_lowercase));
-        self.flags("near", &["user", "host", "port", "password", "email", "test", "example"], &near);
+        self.flags("near", &["user", "host", "port", "password", "email", "test", "example"], &Text::of(&near));
         let text = &bytes[site.value.clone()];
         let window = &bytes[site.value.start.saturating_sub(REPEATS)..bytes.len().min(site.value.end + REPEATS)];
         let repeats = if text.len() < 200 { memchr::memmem::find_iter(window, text).take(6).count() } else { 1 };

@@ -45,6 +45,44 @@ pub(super) fn has(text: &[u8], word: &[u8]) -> bool {
     memchr::memchr_iter(*first, &text[..last]).any(|at| text[at + 1..].starts_with(rest))
 }
 
+/// A text that many words are looked for in. It knows which pairs of bytes it holds, so that most words are told absent
+/// without a search.
+pub(super) struct Text<'a> {
+    text: &'a [u8],
+    pairs: [u64; 32],
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn of(text: &'a [u8]) -> Self {
+        let mut pairs = [0; 32];
+        for pair in text.windows(2) {
+            let (at, bit) = place(pair[0], pair[1]);
+            pairs[at] |= bit;
+        }
+        Self { text, pairs }
+    }
+
+    /// Whether it holds a word of two bytes or more.
+    pub(super) fn has(&self, word: &str) -> bool {
+        let holds = |a: u8, b: u8| {
+            let (at, bit) = place(a, b);
+            self.pairs[at] & bit != 0
+        };
+        match *word.as_bytes() {
+            [a, b] => holds(a, b) && has(self.text, &[a, b]),
+            [a, b, .., y, z] => holds(a, b) && holds(y, z) && has(self.text, word.as_bytes()),
+            [a, b, c] => holds(a, b) && holds(b, c) && has(self.text, &[a, b, c]),
+            _ => has(self.text, word.as_bytes()),
+        }
+    }
+}
+
+/// Where a pair of bytes is noted: words are small letters, whose last five bits tell them apart.
+fn place(a: u8, b: u8) -> (usize, u64) {
+    let pair = usize::from(a & 31) << 5 | usize::from(b & 31) | usize::from(a >> 6 & 1) << 10;
+    (pair >> 6, 1 << (pair & 63))
+}
+
 /// Words of names; each is a feature of its own.
 pub(super) const IN_NAME: &[&str] = &[
     "pass",
@@ -154,3 +192,17 @@ pub(super) const WEAK: &[&str] = &[
     "public",
     "example",
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_text_has_the_words_that_a_search_finds(text in "[ab0-9 A]{0,40}", word in "[ab0A]{1,5}") {
+            prop_assert_eq!(Text::of(text.as_bytes()).has(&word), text.contains(&word));
+        }
+    }
+}
