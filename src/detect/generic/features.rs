@@ -202,10 +202,7 @@ impl Features {
         self.flag("value-in-name", within(&letters, &squashed));
         self.flag("value-is-last-word", squashed == last);
         let letters = Text::of(&letters);
-        self.flag(
-            "name-refused",
-            REFUSED.iter().chain(&["nonmatch", "unknown"]).any(|word| letters.has(word)),
-        );
+        self.flag("name-refused", REFUSED.iter().chain(&["nonmatch", "unknown"]).any(|word| letters.has(word)));
         self.flags("name", IN_NAME, &letters);
     }
 
