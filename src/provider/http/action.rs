@@ -147,9 +147,16 @@ impl IssuerAction<'_> {
 
     /// Makes calls one after the other.
     async fn run(&self, calls: &'static [Call], names: &mut Names) -> Result<End, ActionError> {
+        let mut changes = false;
         for (number, call) in calls.iter().enumerate() {
-            // What came before only looked, unless a call before changes something too.
-            let changes = !call.send.starts_with("GET ");
+            // Once a call of the row may have changed something, a failure of a later one does not undo that.
+            let changed = changes;
+            changes |= !call.send.starts_with("GET ");
+            let error = |trouble: &Trouble, changes: bool| match error(trouble, changes) {
+                ActionError::Unknown(why) => ActionError::Unknown(why),
+                other if changed => ActionError::Unknown(format!("{other}; what was called before it may have worked")),
+                other => other,
+            };
             let heard = self.issuer.line.make(call, names).await.map_err(|trouble| error(&trouble, changes))?;
             if heard.is(&call.gone) {
                 return Ok(End::Gone);

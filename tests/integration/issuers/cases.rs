@@ -38,13 +38,28 @@ pub(super) struct Case {
     pub call: Vec<Call>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Call {
     pub sent: String,
     pub carries: Vec<String>,
     pub status: u16,
     pub answer: String,
+}
+
+impl Case {
+    /// The same value and facts with the calls of another case.
+    pub(super) fn with_calls_of(&self, other: &Self) -> Self {
+        let (facts, value) = (self.facts.clone(), self.value.clone());
+        Self {
+            rule: self.rule.clone(),
+            does: other.does.clone(),
+            ends: other.ends.clone(),
+            facts,
+            value,
+            call: other.call.clone(),
+        }
+    }
 }
 
 impl File {

@@ -2,6 +2,7 @@
 //! instead: rate limits, faults, web pages, redirects, silence. No request leaves this machine.
 
 mod cases;
+mod later;
 pub(crate) mod replay;
 
 use std::collections::HashMap;
@@ -115,6 +116,35 @@ fn contract(id: &str) {
     if let Some(case) = file.case.iter().find(|case| ["done", "accepted"].contains(&case.ends.as_str())) {
         revokes_nothing(&file, case);
     }
+    let killed = file.case.iter().filter(|case| ["done", "accepted"].contains(&case.ends.as_str()));
+    for case in killed.filter(|case| case.does == "revoke") {
+        later::faults(&file, case);
+    }
+}
+
+#[test]
+fn revocations_of_several_calls_are_broken_at_each_later_one() {
+    let broken = |id: &&str| {
+        let file = File::read(id);
+        let killed = file.case.iter().filter(|case| ["done", "accepted"].contains(&case.ends.as_str()));
+        killed.map(|case| later::faults(&file, case)).sum::<usize>() >= 9
+    };
+    let several: Vec<&str> = PLAYED.iter().copied().filter(broken).collect();
+    let described =
+        RuleSet::issuers().iter().filter(|(_, issuer)| issuer.revoke.iter().any(|table| table.steps.len() > 1));
+    assert_eq!(several, described.map(|(id, _)| id.as_str()).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_second_call_that_is_never_answered_has_an_unknown_outcome() {
+    let file = File::read("npm");
+    let case = file.case.iter().find(|case| case.ends == "accepted").expect("documented");
+    let mut script = file.script(case);
+    script.truncate(2);
+    script[1].answer = Answer::Silence;
+    let (outcome, faults) = file.run(case, script, Duration::from_secs(3));
+    assert!(faults.is_empty(), "{faults:?}");
+    assert!(matches!(outcome.step, Err(ActionError::Unknown(_))), "{:?}", outcome.step);
 }
 
 /// Answers that come from anywhere: none of them may be taken for life or death.
@@ -202,7 +232,7 @@ macro_rules! contracts {
 }
 
 contracts! {
-    airtable anthropic asana atlassian auth0 buildkite circleci cloudflare datadog digitalocean discord doppler dropbox fastly gitea github gitlab groq heroku huggingface linear mailgun netlify notion npm okta openai pagerduty pulumi replicate sendgrid sentry slack snyk stripe tailscale terraform twilio vercel
+    airtable anthropic asana atlassian auth0 buildkite circleci cloudflare crates datadog digitalocean discord doppler dropbox fastly gitea github gitlab groq heroku huggingface linear mailgun netlify notion npm okta openai pagerduty pulumi replicate sendgrid sentry slack snyk stripe tailscale terraform twilio vercel
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(super) enum Answer {
     With(u16, &'static str, String),
     /// The request is read, and then nothing.
     Silence,
+    /// The request is read, and the connection ends.
+    Cut,
 }
 
 /// A running server.
@@ -67,6 +69,7 @@ impl Replay {
                     }
                     // Kept open until the test ends, so that only the caller's patience ends the call.
                     Answer::Silence => silent.push(stream),
+                    Answer::Cut => drop(stream),
                 }
             }
         });
