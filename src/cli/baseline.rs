@@ -12,6 +12,7 @@ use crate::config::{self, Home};
 use crate::error::{Error, Result};
 use crate::gate::{self, Baseline, Survey};
 use crate::ledger::{self, Entry, Ledger};
+use crate::report::counted;
 use crate::rule::RuleSet;
 use crate::secret::{Fingerprint, Fingerprinter};
 use crate::source::Coverage;
@@ -101,9 +102,9 @@ fn create(at: &At, ui: Ui) -> Result<Exit> {
     let change = baseline.update(&survey, true, &at.today);
     at.write(&baseline)?;
     ui.note(format!(
-        "{}: {} findings accepted for now; look at them with `offkey baseline audit`",
+        "{}: {} accepted for now; look at them with `offkey baseline audit`",
         at.file.display(),
-        change.added
+        counted(change.added, "finding")
     ));
     Ok(partial(&survey.coverage))
 }
@@ -205,7 +206,7 @@ pub(super) fn import(args: &ImportArgs, home: Option<&Path>, ui: Ui) -> Result<E
         }
     }
     at.write(&baseline)?;
-    ui.note(format!("{added} findings accepted in {}", at.file.display()));
+    ui.note(format!("{} accepted in {}", counted(added, "finding"), at.file.display()));
     Ok(partial(&survey.coverage))
 }
 

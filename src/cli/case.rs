@@ -66,8 +66,12 @@ pub(super) fn approve(args: &ApproveArgs, home: &Home, ui: Ui) -> Result<Exit> {
     };
     let (name, missing) = sweep::approve(case, digest, home)?;
     ui.note(match missing {
-        0 => format!("{name} approved. The plan can be carried out: offkey apply --case {}", case.display()),
-        more => format!("{name} approved; {more} more to go."),
+        0 => format!(
+            "{name} approved. The plan can be carried out: offkey apply --case {} --digest {digest}",
+            case.display()
+        ),
+        1 => format!("{name} approved; one more has to."),
+        more => format!("{name} approved; {more} more have to."),
     });
     Ok(Exit::Clean)
 }

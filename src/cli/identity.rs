@@ -7,6 +7,7 @@ use super::exit::Exit;
 use super::ui::Ui;
 use crate::error::Result;
 use crate::identity::{self, Alias};
+use crate::report::{Tame, counted};
 use crate::source::{self, OpenOptions};
 
 /// Runs the command.
@@ -16,10 +17,16 @@ pub(super) fn show(file: &Path, paths: &[PathBuf], ui: Ui) -> Result<Exit> {
         for source in source::open(path, &OpenOptions::default())? {
             let roster = source.roster()?;
             let learnt = identity.widen(&roster);
-            ui.note(format!("{}: {} groups of names, {learnt} new aliases", source.name(), roster.len()));
+            ui.note(format!(
+                "{}: {} of names, {}",
+                source.name(),
+                counted(roster.len(), "group"),
+                if learnt == 1 { "1 new alias".to_owned() } else { format!("{learnt} new aliases") }
+            ));
         }
     }
-    let mut out = std::io::stdout().lock();
+    let mut stdout = std::io::stdout().lock();
+    let mut out = Tame::new(&mut stdout);
     let mut write = || -> std::io::Result<()> {
         writeln!(out, "{}", identity.name)?;
         identity.aliases.iter().try_for_each(|alias| line(&mut out, alias))?;
@@ -27,7 +34,7 @@ pub(super) fn show(file: &Path, paths: &[PathBuf], ui: Ui) -> Result<Exit> {
             writeln!(out, "\nNot used, because only the name is the same; state them in the file if they are theirs:")?;
             identity.suggestions.iter().try_for_each(|alias| line(&mut out, alias))?;
         }
-        Ok(())
+        out.flush()
     };
     super::ended_early(write())?;
     Ok(Exit::Clean)

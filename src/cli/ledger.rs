@@ -11,6 +11,7 @@ use crate::clock;
 use crate::config::Home;
 use crate::error::Result;
 use crate::ledger::{self, Entry, Ledger};
+use crate::report::counted;
 
 /// Runs the command.
 pub(super) fn run(command: &LedgerCommand, home: Option<&Path>, ui: Ui) -> Result<Exit> {
@@ -27,8 +28,8 @@ fn export(home: &Home, entries: &[Entry], owners: bool, output: &Path, ui: Ui) -
     let file = ledger::export(entries, owners, &home.fingerprinter()?, &signer, &clock::now().to_string());
     super::listing::to_file(output, &file)?;
     ui.note(format!(
-        "{} credentials, {} bytes; signed by {}: pin it with OFFKEY_LEDGER_SIGNER",
-        entries.len(),
+        "{}, {} bytes; signed by {}: pin it with OFFKEY_LEDGER_SIGNER",
+        counted(entries.len(), "credential"),
         file.len(),
         signer.key_id()
     ));
@@ -53,7 +54,7 @@ fn list(entries: &[Entry], format: ScanFormat) -> Result<Exit> {
                         one.label
                     )?;
                 }
-                writeln!(out, "{} credentials", entries.len())?;
+                writeln!(out, "{}", counted(entries.len(), "credential"))?;
             }
         }
         out.flush()

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+
 use super::args::{ListingFormat, WriteArgs};
 use crate::error::{Error, Result};
 use crate::report::{self, Listing};
@@ -22,7 +24,11 @@ impl std::str::FromStr for Also {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (format, path) = text.split_once('=').filter(|(_, path)| !path.is_empty()).ok_or("write FORM=FILE")?;
-        let format = <ListingFormat as clap::ValueEnum>::from_str(format, false)?;
+        let format = <ListingFormat as clap::ValueEnum>::from_str(format, false).map_err(|_| {
+            let known = ListingFormat::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let known: Vec<String> = known.map(|one| one.get_name().to_owned()).collect();
+            format!("no form is called {format}; forms are {}", known.join(", "))
+        })?;
         Ok(Self { format, path: path.into() })
     }
 }

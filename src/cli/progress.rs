@@ -1,5 +1,6 @@
 //! Where a case is, and the way back: status and undo.
 
+use std::io::Write;
 use std::path::Path;
 
 use serde_json::json;
@@ -11,7 +12,7 @@ use super::ui::Ui;
 use crate::config::Home;
 use crate::error::Result;
 use crate::plan::{Plan, Treatment};
-use crate::report::CaseView;
+use crate::report::{CaseView, Tame};
 use crate::rotation::{State, TakenBack};
 use crate::sweep;
 
@@ -21,6 +22,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit> {
     let case = &args.case.case;
     let lines: Vec<Line> = view.plan.treatments.iter().map(|treatment| line(&view, case, treatment)).collect();
     print(|out| {
+        let out = &mut Tame::new(out);
         for (treatment, line) in view.plan.treatments.iter().zip(&lines) {
             if args.json {
                 let object = json!({
@@ -41,7 +43,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit> {
                 words.iter().filter(|word| count(word) > 0).map(|word| format!("{} {word}", count(word))).collect();
             writeln!(out, "{}", tally.join(", "))?;
         }
-        Ok(())
+        out.flush()
     })?;
     Ok(match () {
         () if lines.iter().any(|line| line.word == "unknown") => Exit::Unknown,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Error;
+use crate::report::shown;
 use crate::source::Progress;
 
 /// What the person at the terminal wants to see on standard error.
@@ -36,25 +37,25 @@ impl Ui {
     #[expect(clippy::print_stderr, reason = "this is the room that prints")]
     pub(super) fn note(self, text: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("{}", text.as_ref());
+            eprintln!("{}", tame(text.as_ref()));
         }
     }
 
     /// A warning: printed even when quiet.
     #[expect(clippy::print_stderr, reason = "this is the room that prints")]
     pub(super) fn warn(self, text: impl AsRef<str>) {
-        eprintln!("warning: {}", text.as_ref());
+        eprintln!("warning: {}", tame(text.as_ref()));
     }
 
     /// What happened, what is still true, what to do next.
     #[expect(clippy::print_stderr, reason = "this is the room that prints")]
     pub(super) fn error(error: &Error) {
-        eprintln!("error: {error}");
+        eprintln!("error: {}", tame(&error.to_string()));
         if let Some(still) = error.still_true() {
-            eprintln!("  still true: {still}");
+            eprintln!("  still true: {}", tame(still));
         }
         if let Some(next) = error.next_step() {
-            eprintln!("  next: {next}");
+            eprintln!("  next: {}", tame(next));
         }
     }
 
@@ -80,6 +81,11 @@ impl Ui {
         });
         Bar { stop, thread: Some(thread) }
     }
+}
+
+/// Names of files and answers of servers stand in messages: they must not steer the terminal.
+fn tame(text: &str) -> String {
+    text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
 }
 
 /// A progress bar on the screen; dropping it takes it away.

@@ -104,11 +104,7 @@ pub fn load(path: &Path, optional: bool) -> Result<Config> {
                 .next("Pass --config FILE; docs/config.md shows the form."));
         }
     };
-    let mut config: Config = toml::from_str(&text).map_err(|cause| {
-        Error::config(format!("the configuration {shown} is not valid"))
-            .because(cause)
-            .next("docs/config.md shows every table and key.")
-    })?;
+    let mut config: Config = toml::from_str(&text).map_err(|cause| invalid(&text, &shown.to_string(), &cause))?;
     super::policy::check(&text, &shown.to_string(), &config.policy, &config.waivers, &config.names())?;
     // Absolute, so that a plan names the same places from whichever folder it is carried out.
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -121,11 +117,15 @@ pub fn load(path: &Path, optional: bool) -> Result<Config> {
 /// # Errors
 /// When it is not of the form above; `shown` names it in the message.
 pub fn parse(text: &str, shown: &str) -> Result<Config> {
-    toml::from_str(text).map_err(|cause| {
-        Error::config(format!("the configuration {shown} is not valid"))
-            .because(cause)
-            .next("docs/config.md shows every table and key.")
-    })
+    toml::from_str(text).map_err(|cause| invalid(text, shown, &cause))
+}
+
+/// Names the line and never quotes it: somebody may have written a password there.
+fn invalid(text: &str, shown: &str, cause: &toml::de::Error) -> Error {
+    let line = cause.span().and_then(|span| Some(text.get(..span.start)?.matches('\n').count() + 1));
+    let line = line.map_or_else(String::new, |line| format!(", line {line}"));
+    Error::config(format!("{shown}{line} is not valid: {}", cause.message()))
+        .next("docs/config.md shows every table and key.")
 }
 
 impl Config {

@@ -12,6 +12,7 @@ pub struct GatePolicy {
     /// Verdicts that end the gate with exit code 10.
     pub block: Vec<Verdict>,
     /// Least probability of a finding, 0 to 1.
+    #[serde(deserialize_with = "probability")]
     pub min_confidence: f32,
     /// Whether `offkey:allow` with a reason excuses a new finding. A stale one is never excused by it.
     pub inline_allow: bool,
@@ -33,6 +34,16 @@ impl Default for GatePolicy {
             baseline: ".offkey-baseline.json".to_owned(),
             exclude: Vec::new(),
         }
+    }
+}
+
+/// A larger number would let everything pass, without a word.
+fn probability<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
+    let number = f32::deserialize(from)?;
+    if (0.0..=1.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err(serde::de::Error::custom("a probability is between 0 and 1"))
     }
 }
 

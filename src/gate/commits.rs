@@ -82,6 +82,12 @@ impl Changes {
         String::from_utf8(blob.content().to_vec()).ok()
     }
 
+    /// The text of a file as it is staged.
+    pub(super) fn staged_text(&self, path: &str) -> Option<String> {
+        let entry = self.repository.index().ok()?.get_path(Path::new(path), 0)?;
+        String::from_utf8(self.repository.find_blob(entry.id).ok()?.content().to_vec()).ok()
+    }
+
     /// All commits that lead to one of `tips` and to none of `known`.
     pub(super) fn since(&self, known: &BTreeSet<Oid>, tips: &BTreeSet<Oid>) -> Result<Span> {
         let commits = lineage::since(&self.repository, known, tips).map_err(unlisted)?;
@@ -192,6 +198,11 @@ impl Span {
     /// Number of commits.
     pub(super) fn len(&self) -> usize {
         self.commits.len()
+    }
+
+    /// The last commit.
+    pub(super) fn tip(&self) -> Option<Oid> {
+        self.commits.last().copied()
     }
 }
 

@@ -26,7 +26,7 @@ pub use watch::{Looked, watch};
 
 use std::path::PathBuf;
 
-use crate::config::Home;
+use crate::config::{self, Home};
 use crate::error::{Error, Result};
 use crate::finding::Judged;
 use crate::rule::RuleSet;
@@ -120,6 +120,9 @@ pub fn gate(ask: &Ask, home: Option<&Home>) -> Result<Outcome> {
     let mut changes = Changes::open(&ask.repo);
     let (spans, base) = spans(ask, &mut changes)?;
     let mut parts = Parts::of(ask, changes.as_ref().ok(), base, home)?;
+    if let (Ok(changes), None) = (&changes, &ask.config) {
+        policy_of_change(ask, changes, &spans)?;
+    }
     let mut search = parts.search();
     let mut take = |change: Change| search.take(change);
     let mut coverage = match (&ask.what, &mut changes) {
@@ -146,6 +149,22 @@ pub fn gate(ask: &Ask, home: Option<&Home>) -> Result<Outcome> {
     }
     Ok(Outcome { judged, coverage, notes: parts.notes, keyed: parts.keyed })
 }
+
+/// A change does not choose the policy that it is judged by, but it becomes the base of others: a policy that cannot be read
+/// would stop them all.
+fn policy_of_change(ask: &Ask, changes: &Changes, spans: &[commits::Span]) -> Result<()> {
+    let proposed = match ask.what {
+        What::Staged => changes.staged_text(POLICY),
+        What::Range(..) | What::MergeRequest { .. } => {
+            spans.last().and_then(commits::Span::tip).and_then(|tip| changes.text_at(tip, POLICY))
+        }
+        What::Push(_) | What::Pushing { .. } | What::Patch(_) => None,
+    };
+    proposed.map_or(Ok(()), |text| config::parse(&text, "the offkey.toml of this change").map(drop))
+}
+
+/// Where a repository keeps its policy.
+const POLICY: &str = "offkey.toml";
 
 /// The commits to look at, and the commit that the policy is read from.
 fn spans(ask: &Ask, changes: &mut Result<Changes>) -> Result<(Vec<commits::Span>, Option<git2::Oid>)> {

@@ -7,7 +7,7 @@ use git2::Oid;
 use super::commits::Changes;
 use super::judge::{Known, Said};
 use super::search::Search;
-use super::{Ask, Baseline, Excuses};
+use super::{Ask, Baseline, Excuses, POLICY};
 use crate::config::{self, Config, Home};
 use crate::detect::{Detector, Options};
 use crate::error::Result;
@@ -94,11 +94,16 @@ fn policy(
     let at_base = |path: &str| changes.zip(base).and_then(|(changes, base)| changes.text_at(base, path));
     let config = match &ask.config {
         Some(path) => config::load(path, false)?,
-        None => match at_base("offkey.toml") {
+        None => match at_base(POLICY) {
             Some(text) => {
                 let base = base.map_or_else(String::new, |id| id.to_string());
                 notes.push(format!("policy: offkey.toml of {}", &base[..base.len().min(10)]));
-                config::parse(&text, "offkey.toml of the base")?
+                config::parse(&text, "the offkey.toml of the base").map_err(|error| {
+                    error.next(
+                        "Mend it. The commit that does so is still judged by the broken one: pass --config FILE, or commit it \
+                         with --no-verify.",
+                    )
+                })?
             }
             None => {
                 notes.push("policy: none at the base of the change; the built-in one counts".to_owned());

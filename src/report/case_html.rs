@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use super::words::{counted, items};
 use super::{CaseView, verb};
 use crate::plan::Treatment;
 use crate::source::{Coverage, GapKind};
@@ -83,11 +84,11 @@ fn verdict(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
         Some(verdict) if verdict.complete => {
             ("", "Every known old value is dead, but not everything could be read.".to_owned())
         }
-        Some(_) => ("bad", format!("Not complete: {open} items are open.")),
-        None => (
-            "",
-            format!("Planned: {} changes, {open} items for a person. Nothing is confirmed yet.", view.plan.changes()),
-        ),
+        Some(_) => ("bad", format!("Not complete: {}.", items(open, "is open", "are open"))),
+        None => ("", {
+            let (changes, items) = (counted(view.plan.changes(), "change"), counted(open, "item"));
+            format!("Planned: {changes}, {items} for a person. Nothing is confirmed yet.")
+        }),
     };
     writeln!(out, "<p class=\"verdict {class}\">{text}</p>")
 }

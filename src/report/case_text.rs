@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::words::{Tame, counted, items};
 use super::{CaseView, verb};
 use crate::plan::Treatment;
 use crate::source::{Coverage, GapKind};
@@ -14,12 +15,12 @@ const SHOWN: usize = 5;
 /// # Errors
 /// Those of the writer; so for the others.
 pub fn case_text(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
-    let identity = &view.request.identity;
+    let (identity, out) = (&view.request.identity, &mut Tame::new(out));
     writeln!(out, "Case of {}, opened {}", identity.name, super::moment(&view.request.opened))?;
     writeln!(
         out,
-        "{} names: {}",
-        identity.aliases.len(),
+        "{}: {}",
+        counted(identity.aliases.len(), "name"),
         identity.aliases.iter().map(|a| a.value.as_str()).collect::<Vec<_>>().join(", ")
     )?;
     writeln!(out)?;
@@ -28,7 +29,8 @@ pub fn case_text(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
     coverage(view, out)?;
     notes(view, out)?;
     writeln!(out)?;
-    summary(view, out)
+    summary(view, out)?;
+    out.flush()
 }
 
 /// The plan with its steps and its digest.
@@ -36,6 +38,7 @@ pub fn case_text(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Those of the writer.
 pub fn plan_text(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
+    let out = &mut Tame::new(out);
     for treatment in &view.plan.treatments {
         writeln!(out, "{}  {}: {}", treatment.id, verb(&treatment.disposition), treatment.label)?;
         for step in &treatment.steps {
@@ -51,8 +54,9 @@ pub fn plan_text(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     notes(view, out)?;
-    writeln!(out, "\n{} changes, {} allowed at once", view.plan.changes(), view.plan.cap)?;
-    writeln!(out, "digest {}", view.plan.digest())
+    writeln!(out, "\n{}, {} allowed at once", counted(view.plan.changes(), "change"), view.plan.cap)?;
+    writeln!(out, "digest {}", view.plan.digest())?;
+    out.flush()
 }
 
 /// What the second look said.
@@ -60,11 +64,13 @@ pub fn plan_text(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Those of the writer.
 pub fn verdict_text(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
+    let out = &mut Tame::new(out);
     for treatment in &view.plan.treatments {
         let (state, why) = view.outcome(treatment);
         writeln!(out, "{:<4} {state:<8} {}: {why}", treatment.id, treatment.label)?;
     }
-    summary(view, out)
+    summary(view, out)?;
+    out.flush()
 }
 
 fn item(view: &CaseView, treatment: &Treatment, out: &mut dyn Write) -> io::Result<()> {
@@ -81,7 +87,7 @@ fn item(view: &CaseView, treatment: &Treatment, out: &mut dyn Write) -> io::Resu
     if let Some(record) = view.record(treatment.credential) {
         record.findings.iter().take(SHOWN).try_for_each(|place| writeln!(out, "    at {}", place.shown))?;
         if record.findings.len() > SHOWN {
-            writeln!(out, "    and {} more places", record.findings.len() - SHOWN)?;
+            writeln!(out, "    and {}", counted(record.findings.len() - SHOWN, "more place"))?;
         }
     }
     writeln!(out)
@@ -91,7 +97,9 @@ fn item(view: &CaseView, treatment: &Treatment, out: &mut dyn Write) -> io::Resu
 fn notes(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
     view.plan.notes.iter().try_for_each(|note| writeln!(out, "note: {note}"))?;
     if !view.plan.canaries.is_empty() {
-        writeln!(out, "note: {} go first and have to work before the others begin", view.plan.canaries.join(", "))?;
+        let (go, have) = if view.plan.canaries.len() == 1 { ("goes", "has") } else { ("go", "have") };
+        let canaries = view.plan.canaries.join(", ");
+        writeln!(out, "note: {canaries} {go} first and {have} to work before the others begin")?;
     }
     if let Some(approval) = &view.plan.approval {
         let names: Vec<&str> = approval.by.iter().map(|one| one.name.as_str()).collect();
@@ -122,8 +130,12 @@ fn coverage(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
         let gaps = (account.count(GapKind::Skipped), account.count(GapKind::Failed));
         writeln!(
             out,
-            "    {} ({}): {} documents, {} left out, {} failed",
-            account.source, account.format, account.documents, gaps.0, gaps.1
+            "    {} ({}): {}, {} left out, {} failed",
+            account.source,
+            account.format,
+            counted(account.documents, "document"),
+            gaps.0,
+            gaps.1
         )?;
         for gap in account.gaps.iter().filter(|gap| gap.kind == GapKind::Failed).take(SHOWN) {
             writeln!(out, "        not read: {}: {}", gap.place, gap.why)?;
@@ -140,9 +152,12 @@ fn summary(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
     let partial = view.findings.coverage.iter().any(Coverage::is_partial);
     let state = match &view.verdict {
         Some(verdict) if verdict.complete => "COMPLETE: every old value is dead or covered by a waiver".to_owned(),
-        Some(_) => format!("NOT COMPLETE: {open} items are open"),
+        Some(_) => format!("NOT COMPLETE: {}", items(open, "is open", "are open")),
         None if view.plan.changes() == 0 && open == 0 => "Nothing to do".to_owned(),
-        None => format!("{} changes planned, {open} items need a person", view.plan.changes()),
+        None => {
+            let people = items(open, "needs a person", "need a person");
+            format!("{} planned, {people}", counted(view.plan.changes(), "change"))
+        }
     };
     writeln!(out, "{state}{}", if partial { " (not everything could be read, see above)" } else { "" })
 }

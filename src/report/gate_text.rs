@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::Listing;
 use super::listing::remedy;
+use super::words::{counted, shown};
 use crate::finding::Judged;
 use crate::source::GapKind;
 
@@ -13,9 +14,9 @@ use crate::source::GapKind;
 /// Those of the writer.
 pub fn gate_text(listing: &Listing<'_>, out: &mut dyn Write) -> io::Result<()> {
     listing.judged.iter().try_for_each(|one| paragraph(one, out))?;
-    writeln!(out, "{}; {} block", listing.tally(), listing.blocking())?;
+    writeln!(out, "{}; {}", listing.tally(), blocking(listing.blocking()))?;
     for coverage in listing.coverage {
-        writeln!(out, "{}: {} texts, {} bytes", coverage.source, coverage.documents, coverage.bytes)?;
+        writeln!(out, "{}: {}, {} bytes", coverage.source, counted(coverage.documents, "text"), coverage.bytes)?;
         for (reason, count) in &coverage.counts {
             writeln!(out, "  {count} {reason}")?;
         }
@@ -44,7 +45,6 @@ fn paragraph(one: &Judged, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// Text that cannot steer a terminal or start a command of a pipeline's log: whoever names a file is not trusted.
-fn shown(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+fn blocking(number: usize) -> String {
+    format!("{number} {}", if number == 1 { "blocks" } else { "block" })
 }

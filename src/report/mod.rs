@@ -19,6 +19,7 @@ mod sarif;
 mod scan_json;
 mod scan_jsonl;
 mod scan_text;
+mod words;
 
 /// A time stamp of a log as people read it, to the minute: `2026-11-22 09:14 UTC`.
 fn moment(stamp: &str) -> String {
@@ -47,6 +48,7 @@ pub use sarif::sarif;
 pub use scan_json::scan_json;
 pub use scan_jsonl::scan_jsonl;
 pub use scan_text::scan_text;
+pub use words::{Tame, counted, shown};
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::words::{Tame, counted};
 use super::{Scan, tally};
 use crate::finding::{Credential, Finding};
 use crate::source::{Coverage, GapKind, Provenance};
@@ -14,11 +15,13 @@ const PLACES: usize = 8;
 /// # Errors
 /// Those of the writer.
 pub fn scan_text(scan: &Scan<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let out = &mut Tame::new(out);
     for credential in scan.credentials {
         paragraph(scan, credential, out)?;
     }
     summary(scan, out)?;
-    scan.coverage.iter().try_for_each(|coverage| account(coverage, out))
+    scan.coverage.iter().try_for_each(|coverage| account(coverage, out))?;
+    out.flush()
 }
 
 fn paragraph(scan: &Scan<'_>, credential: &Credential, out: &mut dyn Write) -> io::Result<()> {
@@ -41,7 +44,7 @@ fn paragraph(scan: &Scan<'_>, credential: &Credential, out: &mut dyn Write) -> i
         writeln!(out, "  {}", place(scan, finding))?;
     }
     if credential.findings.len() > PLACES {
-        writeln!(out, "  and {} more places (--format json lists all)", credential.findings.len() - PLACES)?;
+        writeln!(out, "  and {} (--format json lists all)", counted(credential.findings.len() - PLACES, "more place"))?;
     }
     writeln!(out)
 }
@@ -96,7 +99,7 @@ fn summary(scan: &Scan<'_>, out: &mut dyn Write) -> io::Result<()> {
     if findings == 0 {
         return writeln!(out, "No credentials found.");
     }
-    writeln!(out, "{} credentials in {findings} places", scan.credentials.len())?;
+    writeln!(out, "{} in {}", counted(scan.credentials.len(), "credential"), counted(findings, "place"))?;
     let all = scan.credentials.iter().flat_map(|c| &c.findings);
     for (rule, count) in tally(all).into_iter().take(10) {
         writeln!(out, "  {count:>6}  {rule}")?;

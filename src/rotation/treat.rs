@@ -32,6 +32,9 @@ pub(super) struct Run<'r> {
     pub(super) held: Option<State>,
 }
 
+/// Why a person's wish takes steps back; `taken back: …` stands before it.
+const BY_HAND: &str = "somebody wished so";
+
 /// How far a treatment came.
 enum Way {
     /// To its end, or to a step that another apply has to go on from.
@@ -77,7 +80,7 @@ impl Run<'_> {
         if matches!(seen, Some(Ok(Observed::Done(_) | Observed::Conflict(_)) | Err(_))) && no_return(&&steps[last]) {
             return Ok(too_far(&steps[last]));
         }
-        let why = "taken back by hand";
+        let why = BY_HAND;
         self.journal.undoing(self.treatment, &steps[last], why, true)?;
         match seen {
             Some(Ok(Observed::Done(receipt))) => self.end(&steps[last], State::Confirmed, receipt)?,
@@ -288,6 +291,7 @@ impl Run<'_> {
     /// Takes back what was done before step number `failed`, newest first; says whether everything was.
     async fn take_back(&self, failed: usize, why: &str) -> Result<bool> {
         let steps = &self.treatment.steps;
+        let because = if why == BY_HAND { why.to_owned() } else { format!("{} was refused", steps[failed].action) };
         for step in steps[..=failed].iter().rev().filter(|step| step.effect == Effect::Reversible) {
             if !self.state(step).is_some_and(|state| state.is_confirmed()) {
                 continue;
@@ -298,7 +302,7 @@ impl Run<'_> {
             };
             match undone {
                 Ok(receipt) => {
-                    self.end(step, State::Undone(format!("{} was refused", steps[failed].action)), receipt)?;
+                    self.end(step, State::Undone(because.clone()), receipt)?;
                 }
                 // The next apply goes on with taking back.
                 Err(ActionError::Unavailable { .. } | ActionError::Unknown(_)) => return Ok(false),
@@ -312,9 +316,12 @@ impl Run<'_> {
         // A test that passed says nothing once its value is gone.
         for step in steps[..failed].iter().filter(|step| step.effect == Effect::ReadOnly && self.state(step).is_some())
         {
-            self.end(step, State::Undone(format!("{} was refused", steps[failed].action)), Receipt::default())?;
+            self.end(step, State::Undone(because.clone()), Receipt::default())?;
         }
-        self.end(&steps[failed], State::Undone(why.to_owned()), Receipt::default())?;
+        // By hand, the last step may be one that was done: it was ended above then.
+        if why != BY_HAND || !matches!(self.state(&steps[failed]), Some(State::Undone(_))) {
+            self.end(&steps[failed], State::Undone(why.to_owned()), Receipt::default())?;
+        }
         Ok(true)
     }
 

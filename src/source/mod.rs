@@ -32,7 +32,7 @@ pub use clones::listed;
 pub use coverage::{Coverage, Gap, GapKind};
 pub use history::{CommitPeople, Introduction};
 pub use item::{Container, ContainerKind, Evidence, Item, ItemKind, Kin, PersonRef, Via};
-pub use open::{OpenOptions, Recogniser, formats, open};
+pub use open::{OpenOptions, Recogniser, check_map, formats, open};
 pub use progress::Progress;
 pub use provenance::{GitObjectKind, Provenance};
 pub use record::Record;

@@ -62,6 +62,14 @@ pub fn formats() -> Vec<&'static str> {
     RECOGNISERS.iter().map(|pair| pair.0).chain(export::ids()).collect()
 }
 
+/// Whether [`OpenOptions::map`] may have this text: only fields that exist, in the form `field=name`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_map(map: &str) -> std::result::Result<(), String> {
+    export::check_map(map)
+}
+
 /// Finds out what a path is and opens it. A repository gives its history and, if it has one, its work tree.
 ///
 /// # Errors

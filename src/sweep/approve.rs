@@ -50,7 +50,12 @@ pub fn sign(dir: &Path, digest: &str, home: &Home) -> Result<(String, usize)> {
 
 /// Whether what was typed stands for this digest.
 pub(super) fn fits(sealed: &str, digest: &str) -> Result<()> {
-    if digest.len() < 12 || !sealed.starts_with(&digest.to_lowercase()) {
+    if digest.len() < 12 {
+        return Err(Error::user("the digest is too short: at least its first 12 digits are needed")
+            .still("Nothing was changed.")
+            .next("`offkey plan --case DIR` shows the plan and its digest; read it before you approve it."));
+    }
+    if !sealed.starts_with(&digest.to_lowercase()) {
         return Err(Error::user("the digest is not that of this case's plan")
             .still("Nothing was changed.")
             .next("`offkey plan --case DIR` shows the plan and its digest; read it before you approve it."));

@@ -84,6 +84,66 @@ fn what_is_not_there_or_damaged_is_one_error_that_says_what_to_do() {
 }
 
 #[test]
+fn what_cannot_be_meant_is_refused_before_anything_is_read() {
+    let folder = Folder::new();
+    folder.put("text/a.txt", format!("password = \"{}\"\n", password()));
+    folder.expect(&["scan", "--min-confidence", "3", "text"], 2, &["from 0 to 1"]);
+    folder.expect(&["gate", "--staged", "--min-confidence", "50"], 2, &["from 0 to 1"]);
+    folder.expect(&["scan", "--map", "body=text", "text"], 2, &["body is no field of a map", "author"]);
+    folder.expect(&["scan", "--map", "text", "text"], 2, &["not of the form field=name"]);
+    folder.expect(&["scan", "--report", "pdf=x", "text"], 2, &["no form is called pdf", "sarif", "junit"]);
+    folder.expect(&["scan", "text"], 10, &["1 credential in 1 place\n", "1 document"]);
+}
+
+/// Whoever writes a secret out where a source is wanted, or forgets a quote, finds the line named and not the secret.
+#[test]
+fn a_wrong_line_of_the_configuration_is_named_and_not_quoted() {
+    let folder = Folder::new();
+    folder.put("text/a.txt", "nothing here\n");
+    folder.put("alice.toml", "name = \"Alice Moreau\"\nlogins = [\"amoreau\"]\n");
+    let key = "[[provider]]\nname = \"keys\"\ntype = \"keyring\"\naddress = \"127.0.0.1:9\"\nadmin = ";
+    for (text, line) in [
+        (format!("{key}\"{}\"\n", password()), ", line 1 is not valid: a secret is"),
+        (format!("{key}{{ value = \"{}\" }}\n", password()), ", line 1 is not valid: a secret is"),
+        (format!("{key}\"{}\n", password()), ", line 5 is not valid"),
+        (format!("# first\n\nbao_token = \"{}\"\n", password()), ", line 3 is not valid: unknown field `bao_token`"),
+        ("[gate]\nmin_confidence = 50\n".to_owned(), ", line 2 is not valid: a probability"),
+    ] {
+        folder.put("offkey.toml", text);
+        folder.expect(&["sweep", "--identity", "alice.toml", "--case", "case", "text"], 2, &[line, "next:"]);
+    }
+}
+
+/// A leaver may have named a file or themselves so that reading about it does something to the terminal.
+#[test]
+fn names_of_files_and_people_cannot_steer_the_terminal() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("shop")).expect("made");
+    folder.git("shop", &["init", "-q"]);
+    folder.put("shop/a\u{1b}[31mred.env", format!("password = \"{}\"\n", password()));
+    folder.git("shop", &["add", "-A"]);
+    let who = ["-c", "user.name=Al\u{1b}[2Jice", "-c", "user.email=alice@harbourfinch.example"];
+    folder.git("shop", &[&who[..], &["commit", "-q", "-m", "one"]].concat());
+    folder.put("alice.toml", "name = \"Alice\"\nemails = [\"alice@harbourfinch.example\"]\n");
+    folder.put("offkey.toml", "");
+    for arguments in [
+        &["scan", "shop"][..],
+        &["identity", "show", "alice.toml", "shop"],
+        &["sweep", "--identity", "alice.toml", "--case", "case", "shop"],
+        &["report", "--case", "case"],
+        &["plan", "--case", "case"],
+        &["status", "--case", "case"],
+        &["scan", "no\u{1b}[2Jwhere"],
+    ] {
+        let output = folder.offkey(arguments);
+        let text = said(&output);
+        assert!(!text.contains('\u{1b}'), "offkey {arguments:?} sends a command to the terminal: {text:?}");
+        assert!(!text.contains("panicked") && !text.is_empty(), "{text}");
+    }
+    folder.expect(&["scan", "shop"], 10, &["a\\u{1b}[31mred.env", "by Al\\u{1b}[2Jice"]);
+}
+
+#[test]
 fn an_archive_that_is_cut_off_is_read_as_far_as_it_goes_and_named() {
     let folder = Folder::new();
     let whole = export(&format!("password: {}", password()));

@@ -109,7 +109,7 @@ fn what_gitleaks_and_kingfisher_let_pass_is_let_pass_here() {
     let ignore = format!("# an example\n{}\nnowhere.env:gitlab-pat:3\n", print["Fingerprint"].as_str().expect("text"));
     ground.write(".gitleaksignore", &ignore);
     let imported = ground.offkey(&["import", ".gitleaksignore"]);
-    assert!(imported.code == 0 && imported.err.contains("1 findings accepted"), "{}", imported.err);
+    assert!(imported.code == 0 && imported.err.contains("1 finding accepted"), "{}", imported.err);
     assert!(imported.err.contains("nothing found for .gitleaksignore:3"), "{}", imported.err);
     let made = kingfisher(&ground, &["--manage-baseline", "--baseline-file", "../kf.yml"]);
     assert!(ground.repo().join("../kf.yml").is_file(), "{}{}", made.out, made.err);

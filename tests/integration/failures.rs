@@ -456,7 +456,7 @@ fn row_18_what_nobody_knows_stays_an_open_item_until_somebody_ends_it() {
     assert_eq!(apply(&shop, "case", &plan, None).status.code(), Some(11));
     let confirmed = shop.offkey(&["confirm", "--case", "case"], None);
     assert_eq!(confirmed.status.code(), Some(11), "unused is not an end: {}", told(&confirmed));
-    assert!(told(&confirmed).contains("NOT COMPLETE: 1 items are open"), "{}", told(&confirmed));
+    assert!(told(&confirmed).contains("NOT COMPLETE: 1 item is open"), "{}", told(&confirmed));
 }
 
 /// Notices of who leaves stop with the account that made them; a sweep does not wait for any.

@@ -492,3 +492,23 @@ fn branches_without_a_common_commit_are_said_and_judged_whole() {
     let gate = ground.offkey(&["gate", "--base", "main"]);
     assert!(gate.code == 10 && gate.err.contains("share no history"), "{} {}{}", gate.code, gate.out, gate.err);
 }
+
+/// A policy that cannot be read would stop every later change, the one that mends it included: it is refused while it is a change.
+#[test]
+fn a_change_that_breaks_the_policy_is_refused_and_a_broken_base_says_how_to_go_on() {
+    let ground = Ground::new();
+    ground.write("offkey.toml", "[gate]\nblok = [\"stale\"]\n");
+    ground.git(&["add", "-A"]);
+    let staged = ground.offkey(&["gate", "--staged"]);
+    assert_eq!(staged.code, 2, "{}", staged.err);
+    assert!(staged.err.contains("the offkey.toml of this change, line 2 is not valid"), "{}", staged.err);
+    ground.git(&["commit", "-q", "-m", "broken"]);
+    let committed = ground.offkey(&["gate", "--range", "HEAD~1..HEAD"]);
+    assert!(committed.code == 2 && committed.err.contains("of this change"), "{}", committed.err);
+    ground.write("offkey.toml", "[gate]\nblock = [\"stale\"]\n");
+    ground.git(&["add", "-A"]);
+    let mending = ground.offkey(&["gate", "--staged"]);
+    assert!(mending.code == 2 && mending.err.contains("the offkey.toml of the base"), "{}", mending.err);
+    assert!(mending.err.contains("--no-verify") && mending.err.contains("--config"), "{}", mending.err);
+    assert_eq!(ground.offkey(&["gate", "--staged", "--config", "offkey.toml"]).code, 0);
+}

@@ -42,6 +42,7 @@ fn undo_brings_back_what_no_consumer_has_seen_and_refuses_the_rest() {
         }
         let undone = office.offkey(&["undo", "--case", "case"], None);
         let when = format!("killed after write {writes}, then undone: {}", told(&undone));
+        assert!(!told(&undone).contains("was refused"), "{when}: nothing was");
         let stores = office.stores();
         for (account, file) in [("shop", "shop.env"), ("billing", "billing.json")] {
             let old = text(&office.old[account]);

@@ -64,7 +64,7 @@ pub(crate) struct GateArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Vec<PathBuf>,
     /// Least probability that a finding must have, 0 to 1, instead of the policy's.
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", value_parser = super::probability)]
     pub(crate) min_confidence: Option<f32>,
     /// How to write the results (default: text, with --ci what the server shows best).
     #[arg(long, value_enum)]
@@ -156,7 +156,7 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Vec<PathBuf>,
     /// Least probability that a finding must have, 0 to 1, instead of the policy's.
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", value_parser = super::probability)]
     pub(crate) min_confidence: Option<f32>,
     /// How to write the results.
     #[arg(long, value_enum, default_value = "text")]

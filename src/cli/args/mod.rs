@@ -12,6 +12,12 @@ pub(super) use case::*;
 pub(super) use gate::*;
 pub(super) use scan::*;
 
+/// A number that can be a probability: with a larger one nothing would ever be found.
+fn probability(text: &str) -> Result<f32, String> {
+    let number: f32 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("a probability is a number from 0 to 1".to_owned()) }
+}
+
 /// offkey changes the locks when someone leaves.
 #[derive(Debug, Parser)]
 #[command(

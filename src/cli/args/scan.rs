@@ -19,7 +19,7 @@ pub(crate) struct SourceArgs {
     #[arg(long = "as", value_name = "FORMAT")]
     pub(crate) take_for: Option<String>,
     /// Read lists of records (JSON, JSON lines, CSV, XML) by these fields: text=body,author=user.login,time=created_at.
-    #[arg(long, value_name = "FIELDS", conflicts_with = "take_for")]
+    #[arg(long, value_name = "FIELDS", conflicts_with = "take_for", value_parser = map)]
     pub(crate) map: Option<String>,
     /// Do not read the history of repositories.
     #[arg(long)]
@@ -42,6 +42,11 @@ pub(crate) struct SourceArgs {
     pub(crate) threads: Option<usize>,
 }
 
+/// A map whose fields exist: a wrong one would read the records without authors.
+fn map(text: &str) -> Result<String, String> {
+    crate::source::check_map(text).map(|()| text.to_owned())
+}
+
 /// `offkey scan`
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -62,7 +67,7 @@ pub(crate) struct ScanArgs {
     #[command(flatten)]
     pub(crate) to: WriteArgs,
     /// Least probability that a finding must have, 0 to 1.
-    #[arg(long, value_name = "P", default_value_t = 0.5)]
+    #[arg(long, value_name = "P", default_value_t = 0.5, value_parser = super::probability)]
     pub(crate) min_confidence: f32,
     /// Also search for the exact values in this file, one a line (`-`: standard input). Never on the command line.
     #[arg(long, value_name = "FILE")]

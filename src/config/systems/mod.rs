@@ -155,12 +155,26 @@ impl NotBuilt {
 
 /// Where a secret of the configuration comes from.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(try_from = "toml::Value")]
 pub(super) enum SecretSource {
     /// An environment variable.
     Env(String),
     /// A file; line ends at its end do not count.
     File(PathBuf),
+}
+
+/// Whatever else somebody wrote may be the secret itself: it is not repeated.
+impl TryFrom<toml::Value> for SecretSource {
+    type Error = &'static str;
+
+    fn try_from(written: toml::Value) -> Result<Self, Self::Error> {
+        let table = written.as_table().filter(|table| table.len() == 1);
+        match table.and_then(|table| Some((table.keys().next()?.as_str(), table.values().next()?.as_str()?))) {
+            Some(("env", name)) => Ok(Self::Env(name.to_owned())),
+            Some(("file", path)) => Ok(Self::File(path.into())),
+            _ => Err("a secret is `{ env = \"NAME\" }` or `{ file = \"path\" }`, never written out"),
+        }
+    }
 }
 
 impl SecretSource {

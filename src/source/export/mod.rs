@@ -21,7 +21,7 @@ mod one;
 mod whole;
 
 pub(super) use documents::{OPENERS as DOCUMENTS, large as large_document};
-pub(super) use formats::ids;
+pub(super) use formats::{check_map, ids};
 pub(super) use one::{large, opener};
 pub(super) use whole::{is_part, recognise, recognise_whole};
 

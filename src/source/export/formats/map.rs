@@ -34,6 +34,15 @@ impl Fields {
     }
 }
 
+/// Whether a map names fields that exist, in the form `field=name`.
+///
+/// # Errors
+/// What is wrong with it.
+pub(in crate::source) fn check(map: &str) -> Result<(), String> {
+    let fields = Fields::read(map)?;
+    if fields.0.is_empty() { Err("it names no field; write text=body,author=user.login".to_owned()) } else { Ok(()) }
+}
+
 fn hand(input: &mut Input<'_>, known: &Known, out: &mut Out<'_>) -> Result<(), String> {
     let fields = Fields::read(input.map.unwrap_or_default())?;
     let mut lead = vec![0; 256];

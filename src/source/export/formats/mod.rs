@@ -34,6 +34,8 @@ mod whatsapp;
 mod zendesk;
 mod zulip;
 
+pub(in crate::source) use map::check as check_map;
+
 /// In the order in which they are asked.
 pub(super) const ALL: &[&Format] = &[
     &jira_xml::FORMAT,
