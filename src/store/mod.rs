@@ -34,6 +34,7 @@ mod json;
 mod kubernetes;
 #[cfg(feature = "issuers")]
 mod locked;
+mod masked;
 #[cfg(feature = "issuers")]
 mod rest;
 #[cfg(feature = "issuers")]

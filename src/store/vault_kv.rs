@@ -16,7 +16,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::json::{self as fields, is_masked};
+use super::json::{self as fields};
+use super::masked::{is_masked, must_be_value};
 use super::vault_reads::AuditLog;
 use super::{Held, Store, StoreRead, StoreStep, Supply, no_own_rotation};
 use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target, Work};
@@ -378,13 +379,7 @@ impl Store for VaultKv {
                 }
             }
             let value = self.read(at, &Slot::Current).await?;
-            match value.as_ref().and_then(SecretValue::expose_str) {
-                None => Err(ActionError::Conflict(format!("{at} is not there"))),
-                Some(text) if is_masked(text) => {
-                    Err(ActionError::Refused(format!("{at} is empty or masked: it is not written back")))
-                }
-                Some(_) => Ok(()),
-            }
+            must_be_value(at, value.as_ref().and_then(SecretValue::expose_str))
         })
     }
 }

@@ -18,7 +18,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::json::{self as fields, is_masked};
+use super::json::{self as fields};
+use super::masked::{is_masked, must_be_value};
 use super::{Held, Store, StoreStep, Supply, no_own_rotation};
 use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target, Work};
 use crate::error::{Error, Result};
@@ -309,13 +310,7 @@ impl Store for AwsSecrets {
                 )));
             }
             self.may_move_labels(&facts).await?;
-            match self.value_of(at, WhichVersion::Label(CURRENT)).await? {
-                None => Err(ActionError::Conflict(format!("{at} is not there"))),
-                Some(text) if is_masked(&text) => {
-                    Err(ActionError::Refused(format!("{at} is empty or masked: it is not written back")))
-                }
-                Some(_) => Ok(()),
-            }
+            must_be_value(at, self.value_of(at, WhichVersion::Label(CURRENT)).await?.as_deref())
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Write over, clear the marks; everything else is refused.
 
-use super::super::json::is_masked;
+use super::super::masked::is_masked;
 use super::{Blind, Mark, changing, looking, unreadable};
 use crate::action::{ActionError, ActionName, Context, Effect, Observed, Receipt, Target, Work};
 use crate::store::{Overwrite, StoreStep};

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use super::masked::must_be_value;
 use super::{Held, Store, StoreStep, no_own_rotation};
 use crate::action::{Action, ActionError, ActionName, Context, Effect, Observed, Pending, Receipt, Slot, Target, Work};
 use crate::error::Result;
@@ -125,6 +126,7 @@ impl Store for FileStore {
     fn preflight<'a>(&'a self, at: &'a Target) -> Pending<'a, Result<(), ActionError>> {
         Box::pin(async move {
             let (path, key) = self.place(at)?;
+            must_be_value(at, self.current(&path, &key)?.as_deref())?;
             let (format, text) = open(&path)?;
             format
                 .replace(&text, &key, "offkey-preflight")

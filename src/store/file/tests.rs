@@ -104,3 +104,15 @@ fn a_file_outside_of_the_store_is_refused() {
     let at = Target { system: "files".to_owned(), locator: "/etc/shadow#root".to_owned() };
     assert!(matches!(wait(store.read(&at, &Slot::Current)), Err(ActionError::Refused(_))));
 }
+
+#[test]
+fn what_stands_for_a_value_or_is_gone_is_refused_before_the_first_change() {
+    let (_dir, whole, at) = store(TEXT);
+    assert_eq!(wait(whole.preflight(&at)), Ok(()));
+    for (text, why) in [("DB_PASSWORD=********\n", "masked"), ("DB_PASSWORD=\n", "empty"), ("DB_USER=a\n", "not there")]
+    {
+        let (_dir, store, at) = store(text);
+        let refused = wait(store.preflight(&at)).expect_err(text).to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+}

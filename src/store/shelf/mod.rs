@@ -17,7 +17,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use self::action::ShelfAction;
-use super::json::{self as fields, is_masked};
+use super::json::{self as fields};
+use super::masked::{is_masked, must_be_value};
 use super::{Held, Store, StoreStep};
 use crate::action::{Action, ActionError, Pending, Slot, Target};
 use crate::error::{Error, Result};
@@ -286,13 +287,9 @@ impl Store for Shelf {
             }
             // Reading the place where a value would wait shows more rights than reading the entry alone.
             self.waiting(at).await?;
-            match self.current(at).await? {
-                None => Err(ActionError::Conflict(format!("{at} is not there"))),
-                Some((_, value)) if is_masked(&value) => {
-                    Err(ActionError::Refused(format!("{at} is empty or masked: it is not written back")))
-                }
-                Some((entry, _)) => self.can_be_written(&entry),
-            }
+            let current = self.current(at).await?;
+            must_be_value(at, current.as_ref().map(|(_, value)| value.as_str()))?;
+            current.map_or(Ok(()), |(entry, _)| self.can_be_written(&entry))
         })
     }
 }
