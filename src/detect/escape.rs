@@ -38,16 +38,19 @@ impl Between {
         }
     }
 
-    fn allows(self, text: &[u8]) -> bool {
+    /// How much of what stands behind a keyword an escape may stand in.
+    fn of_line(self, line: &[u8]) -> usize {
+        let until =
+            |ends: &[u8]| line.iter().position(|b| b.is_ascii_whitespace() || ends.contains(b)).unwrap_or(line.len());
         match self {
             Self::Operator => {
-                let name = text.iter().take_while(|b| b.is_ascii_alphanumeric() || b"_-.".contains(b)).count();
-                let rest = &text[name..];
-                rest.is_empty() || rest.iter().take(12).any(|b| b"=:>,(|".contains(b))
+                let name = line.iter().take_while(|b| b.is_ascii_alphanumeric() || b"_-.".contains(b)).count();
+                let operator = line[name..].iter().take(12).any(|b| b"=:>,(|".contains(b));
+                if operator { line.len() } else { line.len().min(name + 6) }
             }
-            Self::Word => !text.iter().any(|b| b.is_ascii_whitespace() || b"\"'<>".contains(b)),
-            Self::Authority => !text.iter().any(|b| b.is_ascii_whitespace() || b"/?#\"'<>".contains(b)),
-            Self::Line => memchr::memchr(b'\n', text).is_none(),
+            Self::Word => until(b"\"'<>"),
+            Self::Authority => until(b"/?#\"'<>"),
+            Self::Line => line.len(),
         }
     }
 }
@@ -55,8 +58,9 @@ impl Between {
 /// Whether an escape stands behind a keyword where a match of its could have it.
 pub(super) fn follows(window: &[u8], from: usize, between: Between) -> bool {
     let near = &window[from..window.len().min(from + NEAR)];
-    let first = memchr::memchr3_iter(b'%', b'\\', b'&', near).find(|at| telling(&near[*at..]));
-    first.is_some_and(|at| between.allows(&near[..at]) && memchr::memchr(b'\n', &near[..at]).is_none())
+    let line = &near[..memchr::memchr(b'\n', near).unwrap_or(near.len())];
+    let near = &line[..between.of_line(line)];
+    memchr::memchr3_iter(b'%', b'\\', b'&', near).any(|at| telling(&line[at..]))
 }
 
 /// Whether an escape starts here that plain text of a program hardly has: not `\n`, which stands in every other string.

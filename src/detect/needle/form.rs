@@ -61,22 +61,20 @@ impl Form {
     /// Anchors of this form: the key, and the offset of the first letter in [`Self::bytes`].
     pub(super) fn anchors(self, bytes: &[u8]) -> Vec<(u64, usize)> {
         let mut all = Vec::new();
-        let (mut key, mut places) = (0u64, std::collections::VecDeque::new());
+        let (mut key, mut places, mut count) = (0u64, [0usize; 8], 0);
         for (at, byte) in bytes.iter().enumerate() {
             // What stands between letters may be spelled with other letters, so that an anchor does not reach over it.
             if !counts(bytes, at) {
                 if self == Form::Text {
-                    places.clear();
+                    count = 0;
                 }
                 continue;
             }
             key = (key << 8 | u64::from(byte.to_ascii_lowercase())) & MASK;
-            places.push_back(at);
-            if places.len() > ANCHOR {
-                places.pop_front();
-            }
-            if places.len() == ANCHOR {
-                all.push((key, places[0]));
+            places[count & 7] = at;
+            count += 1;
+            if count >= ANCHOR {
+                all.push((key, places[(count - ANCHOR) & 7]));
             }
         }
         all

@@ -8,9 +8,9 @@ const EMPTY: u32 = u32::MAX;
 /// Anchors of all needles: a filter that answers most places of a document without touching the table, and the table.
 #[derive(Default)]
 pub(super) struct Index {
-    /// Anchors that start with a digit, and the others: text has few digits.
-    digits: Filter,
-    letters: Filter,
+    /// Anchors that start with a common letter, and the others. Most places of a text ask the first; few needles need it, so it
+    /// stays near the processor.
+    filters: [Filter; 2],
     /// Part of the hash of each slot's key, so that few needles are looked at in vain.
     tags: Vec<u8>,
     /// Needle × 16 + number of its form.
@@ -25,7 +25,7 @@ struct Filter {
 
 impl Filter {
     fn for_keys(count: usize) -> Self {
-        Self { words: if count == 0 { Vec::new() } else { vec![0; count.div_ceil(4).max(16)] } }
+        Self { words: vec![0; count.div_ceil(4).max(16)] }
     }
 
     fn spot(&self, hash: u64) -> (usize, u64) {
@@ -39,9 +39,6 @@ impl Filter {
     }
 
     fn has(&self, hash: u64) -> bool {
-        if self.words.is_empty() {
-            return false;
-        }
         let (word, bits) = self.spot(hash);
         self.words[word] & bits == bits
     }
@@ -58,8 +55,9 @@ fn scale(hash: u64, length: usize) -> usize {
     ((u128::from(hash) * length as u128) >> 64) as usize
 }
 
-fn digit(key: u64) -> bool {
-    ((key >> (8 * (ANCHOR - 1))) as u8).is_ascii_digit()
+/// Whether an anchor starts with a digit or with a letter that is rare in text and in programs.
+fn rare(key: u64) -> bool {
+    matches!((key >> (8 * (ANCHOR - 1))) as u8, b'0'..=b'9' | b'j' | b'k' | b'q' | b'v'..=b'z')
 }
 
 fn tag(hash: u64) -> u8 {
@@ -72,37 +70,37 @@ impl Index {
         let mut odd = Vec::new();
         // How often a key was chosen, roughly: what many needles share makes a poor anchor.
         let mut crowd = vec![0u8; (count * 4).next_power_of_two().clamp(1 << 10, 1 << 22)];
-        let mut entries: Vec<(u64, u32)> = Vec::with_capacity(count * 6);
-        for needle in 0..count {
-            let before = entries.len();
-            for (number, key) in choose(value(needle), &mut crowd) {
-                entries.push((key, (needle as u32) << 4 | number));
-            }
-            if entries.len() == before {
-                odd.push(needle);
-            }
-        }
-        let digits = entries.iter().filter(|(key, _)| digit(*key)).count();
-        let size = entries.len() * 5 / 4 + 1;
+        let most: usize = (0..count).map(|needle| most(value(needle))).sum();
+        let size = most * 5 / 4 + 1;
         let mut index = Self {
-            digits: Filter::for_keys(digits),
-            letters: Filter::for_keys(entries.len() - digits),
+            filters: [Filter::default(), Filter::for_keys(most)],
             tags: vec![0; size],
             slots: vec![EMPTY; size],
         };
-        for (key, entry) in entries {
-            index.insert(key, entry);
+        // Every form of a needle goes to the table at once; the hashes of common ones are kept until they are counted.
+        let mut common: Vec<u64> = Vec::new();
+        for needle in 0..count {
+            let mut none = true;
+            for (number, key) in choose(value(needle), &mut crowd) {
+                let hash = mix(key);
+                if rare(key) {
+                    index.filters[1].add(hash);
+                } else {
+                    common.push(hash);
+                }
+                index.insert(hash, (needle as u32) << 4 | number);
+                none = false;
+            }
+            if none {
+                odd.push(needle);
+            }
         }
+        index.filters[0] = Filter::for_keys(common.len());
+        common.into_iter().for_each(|hash| index.filters[0].add(hash));
         (index, odd)
     }
 
-    fn insert(&mut self, key: u64, entry: u32) {
-        let hash = mix(key);
-        if digit(key) {
-            self.digits.add(hash)
-        } else {
-            self.letters.add(hash)
-        }
+    fn insert(&mut self, hash: u64, entry: u32) {
         let mut at = scale(hash, self.slots.len());
         while self.slots[at] != EMPTY {
             at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
@@ -118,6 +116,7 @@ impl Index {
         }
         let (mut key, mut count) = (0u64, 0usize);
         let mut places = [0usize; 8];
+        let mut block = Block { keys: [0; BLOCK], starts: [0; BLOCK], used: 0 };
         for (at, byte) in bytes.iter().enumerate() {
             let folded = FOLD[usize::from(*byte)];
             if folded == 0 || matches!(byte, b'n' | b'r' | b't') && at > 0 && bytes[at - 1] == b'\\' {
@@ -129,15 +128,30 @@ impl Index {
             if count < ANCHOR {
                 continue;
             }
-            let hash = mix(key);
-            let filter = if digit(key) { &self.digits } else { &self.letters };
-            if filter.has(hash) {
-                let start = places[(count - ANCHOR) & 7];
-                self.look(hash, |entry| {
-                    visit((entry >> 4) as usize, Form::ALL[(entry & 15) as usize], start);
-                });
+            (block.keys[block.used], block.starts[block.used]) = (key, places[(count - ANCHOR) & 7]);
+            block.used += 1;
+            if block.used == BLOCK {
+                self.ask(&mut block, visit);
             }
         }
+        self.ask(&mut block, visit);
+    }
+
+    /// Looks a block of keys up. The filter of a million needles lies far away: without branches in between many of its words are
+    /// fetched at once.
+    fn ask(&self, block: &mut Block, visit: &mut impl FnMut(usize, Form, usize)) {
+        let mut hits = 0u64;
+        for (at, key) in block.keys[..block.used].iter().enumerate() {
+            hits |= u64::from(self.filters[usize::from(rare(*key))].has(mix(*key))) << at;
+        }
+        while hits != 0 {
+            let at = hits.trailing_zeros() as usize;
+            hits &= hits - 1;
+            self.look(mix(block.keys[at]), |entry| {
+                visit((entry >> 4) as usize, Form::ALL[(entry & 15) as usize], block.starts[at]);
+            });
+        }
+        block.used = 0;
     }
 
     fn look(&self, hash: u64, mut visit: impl FnMut(u32)) {
@@ -149,6 +163,23 @@ impl Index {
             at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
         }
     }
+}
+
+/// Keys that are looked up together: one bit of a word each.
+const BLOCK: usize = 64;
+
+/// Keys of a text and where their anchors start.
+struct Block {
+    keys: [u64; BLOCK],
+    starts: [usize; BLOCK],
+    used: usize,
+}
+
+/// How many anchors [`choose`] can give a value.
+fn most(value: &[u8]) -> usize {
+    let whole =
+        value.chunk_by(|a, b| a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric()).any(|run| run.len() > ANCHOR);
+    Form::ALL.len() + 1 - if whole { 3 } else { 0 }
 }
 
 /// Letters without case and digits; 0 for all else.
@@ -166,7 +197,7 @@ static FOLD: [u8; 256] = {
     }
 };
 
-/// The anchors of one needle: for each form the least crowded, of several the one that starts with a digit.
+/// The anchors of one needle: for each form the least crowded, of several one with a rare start.
 fn choose(value: &[u8], crowd: &mut [u8]) -> Vec<(u32, u64)> {
     let whole = !Form::Text.anchors(value).is_empty();
     let mut chosen = Vec::new();
@@ -183,7 +214,8 @@ fn choose(value: &[u8], crowd: &mut [u8]) -> Vec<(u32, u64)> {
             }
         }
         anchors.truncate(if form == Form::Text { 32 } else { 8 });
-        let cost = |key: u64| u32::from(crowd[scale(mix(key), crowd.len())]) * 2 + u32::from(!digit(key));
+        // A few needles may share an anchor; what dozens share makes a poor one.
+        let cost = |key: u64| u32::from(crowd[scale(mix(key), crowd.len())] >> 3) * 2 + u32::from(!rare(key));
         let Some((key, place)) = anchors.iter().copied().min_by_key(|(key, _)| cost(*key)) else { continue };
         // A second one, apart from the first, for values that are broken inside the first.
         if form == Form::Text
