@@ -126,18 +126,37 @@ impl Sink for Watch<'_> {
         let as_typed = |(path, typed): &(String, String)| Some(format!("{typed}{}", name.strip_prefix(path.as_str())?));
         let name = self.typed.iter().find_map(as_typed).unwrap_or(name);
         for finding in self.watched.get(&name).into_iter().flatten() {
-            let text = slice(document.bytes, finding.location.lines, finding.location.columns);
-            let Some(text) = text else { continue };
-            let plain = self.fingerprinter.fingerprint(text) == finding.fingerprint;
-            // An encoded value cannot be compared by its fingerprint: a place that still has text there counts.
-            if plain || !finding.encodings.is_empty() {
+            let text = at(document, finding.location.lines, finding.location.columns);
+            let plain = text.is_some_and(|text| self.fingerprinter.fingerprint(text) == finding.fingerprint);
+            // An encoded value cannot be compared by its fingerprint: a place that still has text there counts. Of a record whose
+            // positions cannot be led back into its decoded text, the record itself is that place.
+            let still = text.is_some() || document.spans.is_some() && !document.bytes.is_empty();
+            if plain || still && !finding.encodings.is_empty() {
                 let place = format!("{name}:{}:{}", finding.location.lines.0, finding.location.columns.0);
-                let value = plain.then(|| SecretValue::new(text));
+                let value = text.filter(|_| plain).map(SecretValue::new);
                 let mut seen = self.seen.lock().expect("because no thread panics with the lock held");
                 seen.insert((place, finding.fingerprint), value);
             }
         }
     }
+}
+
+/// The bytes at a finding's position. In decoded text the position is that of the raw file, where the decoder knew it; there it is led
+/// back by halving, because raw positions ascend with the text.
+fn at<'d>(document: &Document<'d>, lines: (u32, u32), columns: (u32, u32)) -> Option<&'d [u8]> {
+    let Some(spans) = document.spans.filter(|spans| spans.raw_line(0).is_some()) else {
+        return slice(document.bytes, lines, columns);
+    };
+    let first = |wanted: (u32, u32)| {
+        let (mut from, mut to) = (0, document.bytes.len());
+        while from < to {
+            let middle = from.midpoint(to);
+            let before = spans.raw_line(middle).is_some_and(|(line, column)| (line + 1, column) < wanted);
+            (from, to) = if before { (middle + 1, to) } else { (from, middle) };
+        }
+        from
+    };
+    document.bytes.get(first((lines.0, columns.0))..first((lines.1, columns.1)))
 }
 
 /// The bytes between two positions, if the document still reaches that far.

@@ -330,6 +330,9 @@ fn a_departure_teaches_the_ledger_and_the_gate_stops_its_dead_values() {
     };
     let story = offkey(dir.path(), &["demo", "--dir", demo.to_str().expect("text")]);
     assert!([0, 11].contains(&story.code), "{}{}", story.out, story.err);
+    // A value in base64 in a message of an export, which no rule knows and no store keeps any more, is still seen there.
+    let stands = |line: &str| line.starts_with("c2 ") && line.contains("the dead value still stands in one place");
+    assert!(story.out.lines().any(stands), "{}", story.out);
     let known = offkey(dir.path(), &["ledger", "list", "--format", "jsonl"]);
     let entries: Vec<serde_json::Value> =
         known.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
