@@ -4,6 +4,8 @@
 #[cfg(feature = "accounts")]
 mod accounts;
 #[cfg(feature = "aws")]
+mod aws_api_keys;
+#[cfg(feature = "aws")]
 mod aws_iam;
 #[cfg(any(feature = "accounts", feature = "postgres"))]
 mod claim;
@@ -27,6 +29,8 @@ mod vault;
 
 #[cfg(feature = "accounts")]
 pub use accounts::Accounts;
+#[cfg(feature = "aws")]
+pub use aws_api_keys::AwsApiKeys;
 #[cfg(feature = "aws")]
 pub use aws_iam::AwsIam;
 #[cfg(feature = "issuers")]

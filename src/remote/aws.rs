@@ -155,7 +155,7 @@ impl Aws {
         form.query_pairs_mut().clear().extend_pairs(pairs);
         // As AWS's own clients write it: servers that encode again before they check a signature expect that.
         let body = form.query().unwrap_or_default().replace('*', "%2A");
-        let ask = sign(&url, &[("content-type", FORM)], &body, credentials, service, region)?;
+        let ask = sign("POST", &url, &[("content-type", FORM)], &body, credentials, service, region)?;
         let reply = self.http.send(ask.body(body)).await?;
         let text = String::from_utf8_lossy(&reply.body);
         let element = Element::parse(&text);
@@ -179,7 +179,7 @@ impl Aws {
         let url = parse(&endpoint.unwrap_or_else(|| format!("https://{service}.{region}.amazonaws.com/")))?;
         let body = Zeroizing::new(ask.to_string());
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-        let ask = sign(&url, &headers, &body, &own, service, region)?;
+        let ask = sign("POST", &url, &headers, &body, &own, service, region)?;
         let reply = self.http.send(ask.body(body.as_bytes())).await?;
         if reply.is_success() {
             return reply.json();
@@ -189,6 +189,36 @@ impl Aws {
         let code = said["__type"].as_str().unwrap_or_default().rsplit('#').next().unwrap_or_default();
         let message = said["message"].as_str().or_else(|| said["Message"].as_str()).unwrap_or_default();
         Err(throttled(reply.failure(code, message)))
+    }
+
+    /// Calls a service that has a path for each thing as offkey. What comes back is JSON, or null.
+    pub(super) async fn rest_call(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let own = self.own().await?;
+        let region = self.settings.region.as_str();
+        let endpoint = self.settings.endpoint.clone();
+        let mut url = parse(&endpoint.unwrap_or_else(|| format!("https://{service}.{region}.amazonaws.com/")))?;
+        url.set_path(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let body = Zeroizing::new(body.map(ToString::to_string).unwrap_or_default());
+        // Without "accept" API Gateway answers in a form of its own.
+        let headers = [("accept", "application/json"), ("content-type", "application/json")];
+        let ask = sign(method, &url, &headers, &body, &own, service, region)?;
+        let reply = self.http.send(ask.body(body.as_bytes())).await?;
+        if reply.is_success() {
+            return if reply.body.is_empty() { Ok(Value::Null) } else { reply.json() };
+        }
+        let said = reply.json().unwrap_or_default();
+        let message = said["message"].as_str().or_else(|| said["Message"].as_str()).unwrap_or_default();
+        Err(reply.failure("", message))
     }
 }
 
@@ -221,6 +251,7 @@ fn credentials(key: &AwsKey) -> Credentials {
 /// A request with the headers of Signature Version 4
 /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>).
 fn sign(
+    method: &str,
     url: &reqwest::Url,
     headers: &[(&str, &str)],
     body: &str,
@@ -240,9 +271,9 @@ fn sign(
         .build()
         .map_err(|cause| unusable(cause.to_string()))?
         .into();
-    let mut ask = headers.iter().fold(Ask::new("POST", url.clone()), |ask, (name, value)| ask.header(name, value));
+    let mut ask = headers.iter().fold(Ask::new(method, url.clone()), |ask, (name, value)| ask.header(name, value));
     let signed = headers.iter().copied();
-    let request = SignableRequest::new("POST", url.as_str(), signed, SignableBody::Bytes(body.as_bytes()))
+    let request = SignableRequest::new(method, url.as_str(), signed, SignableBody::Bytes(body.as_bytes()))
         .map_err(|cause| unusable(cause.to_string()))?;
     let signed = sign(request, &parameters).map_err(|cause| unusable(cause.to_string()))?;
     for (name, value) in signed.output().headers() {
@@ -319,7 +350,7 @@ mod tests {
     fn a_request_is_signed_for_its_service_region_and_key_and_never_shows_the_secret() {
         let key = AwsKey { id: "AKIDEXAMPLE".to_owned(), secret: SecretValue::new("a-secret"), session: None };
         let url = parse("https://iam.amazonaws.com/").expect("an address");
-        let ask = sign(&url, &[("content-type", FORM)], "Action=X", &credentials(&key), "iam", "us-east-1");
+        let ask = sign("POST", &url, &[("content-type", FORM)], "Action=X", &credentials(&key), "iam", "us-east-1");
         let ask = ask.expect("signed");
         let header = ask.header_text("authorization").expect("signed");
         assert!(header.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"), "{header}");

@@ -7,6 +7,8 @@
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(feature = "aws")]
+mod aws_gateway;
+#[cfg(feature = "aws")]
 mod aws_secrets;
 #[cfg(feature = "aws")]
 mod aws_ssm;
@@ -47,6 +49,8 @@ mod wire;
 
 #[cfg(feature = "aws")]
 pub use aws::{Aws, AwsKey, AwsSettings};
+#[cfg(feature = "aws")]
+pub use aws_gateway::ApiKey;
 #[cfg(feature = "aws")]
 pub use aws_secrets::{SecretFacts, SecretVersion, WhichVersion};
 #[cfg(feature = "aws")]

@@ -5,6 +5,8 @@ mod accounts;
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(feature = "aws")]
+mod aws_api_keys;
+#[cfg(feature = "aws")]
 mod aws_front;
 #[cfg(feature = "aws")]
 mod aws_roles;

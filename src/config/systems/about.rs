@@ -194,6 +194,18 @@ pub(super) const AWS_IAM: About = About {
     tests: &["aws", "aws_roles"],
 };
 
+/// Keys of API Gateway.
+pub(super) const AWS_API_KEYS: About = About {
+    kind: "aws-api-keys",
+    what: "API keys of AWS API Gateway (REST)",
+    columns: [
+        "a new key on the same usage plans beside the old one; disable, delete",
+        "nothing: what was found by its value",
+    ],
+    proof: Proof::Emulator("never on AWS itself"),
+    tests: &["aws_api_keys"],
+};
+
 /// Issuers described by rule files.
 pub(super) const HTTP: About = About {
     kind: "http",

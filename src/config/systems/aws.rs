@@ -1,4 +1,4 @@
-//! `type = "aws-secrets"` and `"aws-ssm"` (stores) and `type = "aws-iam"` (a provider): one account of AWS in one region.
+//! `type = "aws-secrets"` and `"aws-ssm"` (stores), `"aws-iam"` and `"aws-api-keys"` (providers): one account of AWS in one region.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{SecretSource, Table, default_deadline};
 use crate::error::{Error, Result};
-use crate::provider::{AwsIam, Provider};
+use crate::provider::{AwsApiKeys, AwsIam, Provider};
 use crate::remote::{Aws, AwsKey, AwsSettings};
 use crate::secret::Fingerprinter;
 use crate::store::{AwsSecrets, Store, aws_parameters};
@@ -81,6 +81,20 @@ pub(in crate::config) struct Iam {
     deadline_seconds: u64,
 }
 
+/// API keys of API Gateway.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct ApiKeys {
+    name: String,
+    region: String,
+    endpoint: Option<String>,
+    key_id: Option<String>,
+    key: Option<SecretSource>,
+    session_token: Option<SecretSource>,
+    #[serde(default = "default_deadline")]
+    deadline_seconds: u64,
+}
+
 fn default_region() -> String {
     "us-east-1".to_owned()
 }
@@ -131,6 +145,22 @@ impl Table<dyn Provider> for Iam {
         let whose = format!("provider {}", self.name);
         let aws = account!(self).open(&whose, folder)?;
         Ok(Box::new(AwsIam::new(&self.name, aws).with_roles(self.roles.clone())))
+    }
+}
+
+impl Table<dyn Provider> for ApiKeys {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn own(&self) -> Option<&SecretSource> {
+        self.key.as_ref()
+    }
+
+    fn open(&self, folder: &Path, _: &Fingerprinter) -> Result<Box<dyn Provider>> {
+        let whose = format!("provider {}", self.name);
+        let aws = account!(self).open(&whose, folder)?;
+        Ok(Box::new(AwsApiKeys::new(&self.name, aws)))
     }
 }
 

@@ -120,6 +120,7 @@ tables! {
     Keyring(keyring::Keyring) is KEYRING,
     Vault(vault::Access) needs "vault" is VAULT,
     AwsIam(aws::Iam) needs "aws" is AWS_IAM,
+    AwsApiKeys(aws::ApiKeys) needs "aws" is AWS_API_KEYS,
     Http(http::Issuer) needs "issuers" is HTTP,
     Postgres(postgres::Roles) needs "postgres" is POSTGRES,
     Mysql(accounts::MySqlTable) needs "accounts" is MYSQL,
