@@ -19,6 +19,7 @@ struct Piece {
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     pieces: Vec<Arc<Piece>>,
+    size: usize,
 }
 
 /// Fewest bytes that are looked for, most places that are compared, most bytes on either side by which they are compared.
@@ -31,17 +32,19 @@ impl Record {
         let breaks = memchr::memchr_iter(b'\n', &bytes[..blank]).count() as u32;
         bytes.drain(..blank);
         let at = if breaks > 0 { (at.0 + breaks, 0) } else { at };
-        Self { pieces: vec![Arc::new(Piece { at, bytes })] }
+        let size = bytes.len();
+        Self { pieces: vec![Arc::new(Piece { at, bytes })], size }
     }
 
     /// Adds the text of another record.
     pub fn join(&mut self, other: &Self) {
         self.pieces.extend(other.pieces.iter().cloned());
+        self.size += other.size;
     }
 
     /// Bytes of the text.
     pub fn size(&self) -> usize {
-        self.pieces.iter().map(|piece| piece.bytes.len()).sum()
+        self.size
     }
 
     /// The line, from 0, in which it starts.

@@ -12,7 +12,7 @@ mod known;
 pub(super) mod lines;
 mod out;
 mod table;
-mod text;
+pub(super) mod text;
 mod utf8;
 mod xml;
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::super::export::text::Said;
 use super::glance::{Node, Part};
 
 /// Decodes `<url|label>`, mentions and the three entities that Slack escapes.
@@ -26,9 +27,9 @@ pub(super) fn decode<'a>(text: impl Into<Cow<'a, str>>) -> Cow<'a, str> {
 pub(super) fn with_blocks<'a>(text: Cow<'a, str>, value: &Node<'_>) -> Cow<'a, str> {
     let mut shown = String::new();
     blocks(value, &mut shown);
-    let mut text = text;
+    let (mut text, mut said) = (text, Said::default());
     for line in shown.lines().filter(|line| !line.trim().is_empty()) {
-        if memchr::memmem::find(text.as_bytes(), line.trim().as_bytes()).is_none() {
+        if !said.holds(&text, line.trim()) {
             let text = text.to_mut();
             text.push('\n');
             text.push_str(line);
@@ -37,9 +38,13 @@ pub(super) fn with_blocks<'a>(text: Cow<'a, str>, value: &Node<'_>) -> Cow<'a, s
     text
 }
 
+/// Most bytes of one `<…>`.
+const LONGEST: usize = 8 << 10;
+
 /// One `<…>`; returns how much of `rest` it used.
 fn token(rest: &str, out: &mut String) -> usize {
-    let Some(end) = rest.find('>').filter(|end| !rest[..*end].contains('\n')) else {
+    let near = &rest.as_bytes()[..rest.len().min(LONGEST)];
+    let Some(end) = memchr::memchr2(b'>', b'\n', near).filter(|end| near[*end] == b'>') else {
         out.push('<');
         return 1;
     };

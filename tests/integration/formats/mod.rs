@@ -4,6 +4,9 @@ mod chat;
 mod desk;
 mod documents;
 mod files;
+#[expect(clippy::print_stdout, reason = "a test on samples says what it compared")]
+mod planted;
+mod planted_text;
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a test that skips says so")]
 pub(crate) mod samples;
 mod tricky;

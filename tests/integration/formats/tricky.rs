@@ -345,3 +345,33 @@ fn a_token_of_the_exporters_session_is_nobodys() {
     let piece = piece.one(&session);
     assert_eq!((piece.item().kind, piece.author().is_none()), (ItemKind::Artefact, true));
 }
+
+#[test]
+fn nothing_beside_the_parts_of_a_mail_is_lost_and_lengths_may_be_wrong() {
+    let mail = |length: i64, inside: &str| {
+        format!(
+            "From - \nFrom: Bob <bob@harbourfinch.example>\nSubject: x\nContent-Type: multipart/mixed; boundary=\"b\"\nContent-Length: {length}\n\n\
+            before {inside}\n--b\nContent-Type: text/plain\n\nhello {inside}\n--b--\nbehind {inside}\n"
+        )
+    };
+    // The body is longer than the header says, and the next message follows without a blank line.
+    let text = format!(
+        "{}{}From - \nFrom: Alice <alice@harbourfinch.example>\nSubject: y\n\n{}\n",
+        mail(40, &token("one")),
+        mail(9, &token("two")),
+        token("last")
+    );
+    let seen = file("box.mbox", text);
+    assert_eq!(seen.one(&token("last")).by(), "alice@harbourfinch.example");
+    for name in ["one", "two"] {
+        let all = seen.all(&token(name));
+        let said = |word: &str| {
+            all.iter().find(|piece| piece.text.contains(&format!("{word} {}", token(name)))).map(|piece| piece.by())
+        };
+        assert_eq!(
+            (said("before"), said("hello"), said("behind")),
+            (Some(""), Some("bob@harbourfinch.example"), Some("")),
+            "{name}"
+        );
+    }
+}

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::known::{Known, at, list, own, person, when};
 use super::super::out::{Draft, Out, Rec, container};
-use super::super::text::{adf, wiki};
+use super::super::text::{adf, html, wiki};
 use super::super::{Format, Input, json};
 use crate::source::{Container, ContainerKind, ItemKind, PersonRef, Via};
 
@@ -60,7 +60,7 @@ pub(super) fn rich<'v>(record: &Rec<'v>, value: &'v Value) -> String {
 }
 
 fn issue(record: &Rec<'_>, out: &mut Out<'_>) {
-    let (value, fields) = (record.value, &record.value["fields"]);
+    let (value, fields, rendered) = (record.value, &record.value["fields"], &record.value["renderedFields"]);
     let key = own(value, "key").or_else(|| own(value, "id")).unwrap_or_default();
     let base = value["self"].as_str().and_then(|link| link.split("/rest/").next());
     let link = base.map(|base| format!("{base}/browse/{key}"));
@@ -75,9 +75,24 @@ fn issue(record: &Rec<'_>, out: &mut Out<'_>) {
     for name in ["summary", "description", "environment"] {
         let text = rich(record, &fields[name]);
         out.item(draft.clone().pointer(format!("{}/fields/{name}", record.pointer)), &text);
+        // The same as a page, if the export was asked for it; what it says beside the text is handed on, too.
+        let shown = html::decode(record.take(&rendered[name]));
+        let shown = if shown.trim() == text.trim() { "" } else { &shown };
+        out.item(draft.clone().pointer(format!("{}/renderedFields/{name}", record.pointer)), shown);
     }
     let plain = draft.clone().to(Vec::new()).edited(None);
     for (name, path) in [("comment", "comment.comments"), ("worklog", "worklog.worklogs")] {
+        for (n, one) in list(rendered, path).enumerate() {
+            // Its times are worded; the comment itself has the time.
+            let twin = list(fields, path).find(|twin| twin["id"] == one["id"]).unwrap_or(one);
+            let body = if one["body"].is_null() { &one["comment"] } else { &one["body"] };
+            let text = html::decode(record.take(body));
+            let pointer = format!("{}/renderedFields/{name}/{n}", record.pointer);
+            let id = own(one, "id").unwrap_or_default();
+            let linked = link.as_ref().map(|link| format!("{link}?focusedCommentId={id}"));
+            let draft = plain.clone().kind(ItemKind::Comment).id(id).link(linked);
+            out.item(draft.by(user(&twin["author"])).at(when(&twin["created"])).pointer(pointer), &text);
+        }
         for (n, one) in list(fields, path).enumerate() {
             comment(
                 record,

@@ -1,7 +1,8 @@
 //! Mail: single messages, Maildir files and mailboxes in all four mbox dialects. Quoted words belong to whom they quote.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::{BufRead, BufReader, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType};
 
@@ -17,6 +18,8 @@ pub(super) const FORMAT: Format = Format { id: "mail", claims, learn: None, hand
 
 /// Most bytes of one message.
 const LARGEST: usize = 64 << 20;
+/// By how much lengths in headers are wrong where line ends were changed or a line was added.
+const NEAR: usize = 1 << 10;
 
 fn claims(peek: &Peek<'_>) -> bool {
     let head =
@@ -101,7 +104,7 @@ impl<R: BufRead> Lines<R> {
     /// The next message without its `From ` line.
     fn message(&mut self) -> Result<Option<Vec<u8>>, String> {
         let mut raw = Vec::new();
-        let (mut headers, mut length, mut blank) = (true, None, false);
+        let (mut headers, mut length, mut blank, mut body) = (true, None::<usize>, false, 0);
         let number = self.number;
         let Some(first) = self.line()? else { return Ok(None) };
         let number = number + u32::from(is_from(&first));
@@ -117,6 +120,7 @@ impl<R: BufRead> Lines<R> {
                 headers = !line.trim_ascii().is_empty();
                 blank = !headers;
                 raw.extend_from_slice(&line);
+                body = raw.len();
                 if let Some(length) = length.filter(|_| !headers && self.misled < 2 * LARGEST) {
                     self.counted(length, &mut raw)?;
                     // After a counted body the next message needs no blank line before it.
@@ -124,7 +128,9 @@ impl<R: BufRead> Lines<R> {
                 }
                 continue;
             }
-            if blank && is_from(&line) {
+            // Where a length was wrong by a little, the next message follows without a blank line.
+            let due = length.is_some_and(|length| raw.len().saturating_add(NEAR) >= body.saturating_add(length));
+            if (blank || due) && is_from(&line) {
                 self.give_back(line);
                 break;
             }
@@ -169,6 +175,10 @@ impl<R: BufRead> Lines<R> {
 /// `From alice@host Mon Jan  1 …`: a sender and a date with a clock time or a year.
 fn is_from(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"From ") else { return false };
+    // Netscape and its heirs name nobody.
+    if rest.trim_ascii() == b"-" {
+        return true;
+    }
     let text = String::from_utf8_lossy(rest);
     let mut words = text.split_whitespace();
     words.next().is_some()
@@ -216,7 +226,9 @@ fn archived(header: &str) -> Option<String> {
 
 /// One message; messages inside it are handed on under their own authors.
 fn message(raw: &[u8], folder: &str, pointer: &str, via: Via, depth: usize, out: &mut Out<'_>) {
-    match MessageParser::default().parse(raw) {
+    // A parser that gives up on a message must not end the search.
+    let parsed = catch_unwind(AssertUnwindSafe(|| MessageParser::default().parse(raw)));
+    match parsed.unwrap_or_default() {
         Some(parsed) => parts(&parsed, folder, pointer, via, depth, out),
         None if raw.trim_ascii().is_empty() => {}
         None => {
@@ -258,6 +270,10 @@ fn parts(parsed: &Message<'_>, folder: &str, pointer: &str, via: Via, depth: usi
         };
         out.item(draft, &piece.text);
     }
+    if depth == 0 {
+        let draft = draft.clone().kind(ItemKind::Field).by(None).pointer(format!("{pointer} between its parts"));
+        out.item(draft, &beside(parsed));
+    }
     let headers: String = parsed.headers_raw().map(|(name, value)| format!("{name}: {}\n", value.trim())).collect();
     out.item(draft.clone().kind(ItemKind::Field).pointer(format!("{pointer} headers")), &headers);
     for (n, part) in parsed.attachments().enumerate() {
@@ -275,15 +291,48 @@ fn parts(parsed: &Message<'_>, folder: &str, pointer: &str, via: Via, depth: usi
     }
 }
 
+/// Where headers and parts stand that have no parts of their own, those of messages inside included.
+fn leaves(parsed: &Message<'_>, length: usize, held: &mut Vec<(usize, usize)>) {
+    for part in &parsed.parts {
+        let (header, body, end) = (part.offset_header as usize, part.offset_body as usize, part.offset_end as usize);
+        held.push((header, body));
+        match &part.body {
+            PartType::Multipart(_) => {}
+            // One that was packed in base64 has places of its own.
+            PartType::Message(inner) if inner.raw_message.len() == length => leaves(inner, length, held),
+            _ => held.push((header, end)),
+        }
+    }
+}
+
+/// What stands before, between and behind the parts of a message: no reader shows it, and whoever hides something knows that.
+fn beside(parsed: &Message<'_>) -> String {
+    let raw: &[u8] = &parsed.raw_message;
+    let mut held = Vec::new();
+    leaves(parsed, raw.len(), &mut held);
+    held.sort_unstable();
+    let (mut out, mut at) = (String::new(), 0);
+    for (from, to) in held.into_iter().chain([(raw.len(), raw.len())]) {
+        for line in String::from_utf8_lossy(raw.get(at..from).unwrap_or_default()).lines() {
+            let said = line.trim();
+            if !said.is_empty() && !said.starts_with("--") && said != "This is a multi-part message in MIME format." {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+        at = at.max(to);
+    }
+    out
+}
+
 /// The words of a message once: plain text, and what only the HTML form says.
 fn body(parsed: &Message<'_>) -> String {
     let (mut plain, mut rich) = (String::new(), String::new());
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     for id in parsed.text_body.iter().chain(&parsed.html_body) {
-        if seen.contains(id) {
+        if !seen.insert(*id) {
             continue;
         }
-        seen.push(*id);
         match parsed.part(*id).map(|part| (&part.body, part)) {
             Some((PartType::Text(text), part)) => {
                 plain.push_str(&unflowed(

@@ -42,14 +42,13 @@ const SHOWN: &[&str] = &["href", "src", "ri:value", "ac:name", "title", "alt", "
 /// Decodes one fragment or page.
 pub(in super::super) fn decode(html: &str) -> String {
     let mut out = String::with_capacity(html.len());
-    let mut rest = html;
+    let (mut rest, mut absent, mut late) = (html, 0, String::new());
     while let Some(at) = rest.find('<') {
         push_text(&rest[..at], &mut out);
         rest = &rest[at..];
         if let Some(inner) = rest.strip_prefix("<![CDATA[") {
             // An export inside XML writes the end of an inner section as `]] >`.
-            let end =
-                ["]]></", "]] ></", "]]>", "]] >"].iter().find_map(|mark| inner.find(mark)).unwrap_or(inner.len());
+            let end = section(inner, &mut absent);
             out.push_str(&inner[..end]);
             rest = inner[end..].trim_start_matches(']').trim_start_matches(' ');
             rest = rest.strip_prefix('>').unwrap_or(rest);
@@ -60,7 +59,7 @@ pub(in super::super) fn decode(html: &str) -> String {
             rest = comment.get(end + 3..).unwrap_or_default();
         } else if rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')) {
             let end = tag_end(rest);
-            tag(&rest[1..end], &mut out);
+            tag(&rest[1..end], &mut out, &mut late);
             rest = rest.get(end + 1..).unwrap_or_default();
         } else {
             out.push('<');
@@ -68,7 +67,23 @@ pub(in super::super) fn decode(html: &str) -> String {
         }
     }
     push_text(rest, &mut out);
+    if !late.is_empty() {
+        out.push('\n');
+        out.push_str(&late);
+    }
     out
+}
+
+/// Where a section ends. Marks that do not come any more are not looked for again: they are the first `absent` ones.
+fn section(inner: &str, absent: &mut usize) -> usize {
+    const MARKS: &[&str] = &["]]></", "]] ></", "]]>", "]] >"];
+    while let Some(mark) = MARKS.get(*absent) {
+        if let Some(end) = inner.find(mark) {
+            return end;
+        }
+        *absent += 1;
+    }
+    inner.len()
 }
 
 /// Whether a text has tags in it: some fields hold either.
@@ -105,7 +120,10 @@ fn tag_end(rest: &str) -> usize {
     rest.find('>').unwrap_or(rest.len())
 }
 
-fn tag(tag: &str, out: &mut String) {
+/// Lines up to this length get what their tags hold above them; what those of longer lines hold comes at the end.
+const LINE: usize = 8 << 10;
+
+fn tag(tag: &str, out: &mut String, late: &mut String) {
     let closing = tag.starts_with('/');
     let name: String = tag.trim_start_matches('/').chars().take_while(|c| !c.is_whitespace() && *c != '/').collect();
     let name = name.to_ascii_lowercase();
@@ -124,8 +142,14 @@ fn tag(tag: &str, out: &mut String) {
         {
             // The link goes to a line of its own below the text, so that it does not part what it stands in.
             let shown = value.strip_prefix("mailto:").unwrap_or(&value);
-            let at = out.rfind('\n').map_or(0, |at| at + 1);
-            out.insert_str(at, &format!("{shown}\n"));
+            let near = &out.as_bytes()[out.len().saturating_sub(LINE)..];
+            match memchr::memrchr(b'\n', near).or((near.len() == out.len()).then_some(usize::MAX)) {
+                Some(last) => {
+                    let at = out.len() - near.len() + last.wrapping_add(1);
+                    out.insert_str(at, &format!("{shown}\n"));
+                }
+                None => late.push_str(&format!("{shown}\n")),
+            }
         }
     }
 }
