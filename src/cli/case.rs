@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::args::{ApplyArgs, ApproveArgs, CaseArgs, ConfirmArgs, ReportArgs, ReportFormat, ResumeArgs, SweepArgs};
 use super::exit::Exit;
+use super::interrupt::Interrupt;
 use super::scan;
 use super::ui::Ui;
 use crate::audit;
@@ -16,7 +17,7 @@ use crate::plan::{Plan, Step, Treatment};
 use crate::report::{self, CaseView};
 use crate::rotation::{Execution, State};
 use crate::source::{Coverage, Progress};
-use crate::sweep::{self, Ask};
+use crate::sweep::{self, Ask, Watcher};
 
 /// `offkey sweep`
 pub(super) fn sweep(args: &SweepArgs, home: &Home, ui: Ui) -> Result<Exit> {
@@ -78,16 +79,18 @@ pub(super) fn approve(args: &ApproveArgs, home: &Home, ui: Ui) -> Result<Exit> {
 
 /// `offkey apply`
 pub(super) fn apply(args: &ApplyArgs, home: &Home, ui: Ui) -> Result<Exit> {
-    let mut tell = teller(ui);
-    let (plan, execution) = sweep::apply(&args.case.case, &args.digest, args.allow, home, &mut tell)?;
-    Ok(carried_out(&args.case.case, &plan, &execution, ui))
+    let (case, mut tell, interrupt) = (&args.case.case, teller(ui), Interrupt::listen(&args.case.case, ui)?);
+    let watcher = Watcher { tell: &mut tell, stop: interrupt.stop() };
+    let (plan, execution) = sweep::apply(case, &args.digest, args.allow, home, watcher)?;
+    Ok(carried_out(case, &plan, &execution, &interrupt, ui))
 }
 
 /// `offkey resume`
 pub(super) fn resume(args: &ResumeArgs, home: &Home, ui: Ui) -> Result<Exit> {
-    let mut tell = teller(ui);
-    let (plan, execution) = sweep::resume(&args.case.case, &args.let_go, home, &mut tell)?;
-    Ok(carried_out(&args.case.case, &plan, &execution, ui))
+    let (case, mut tell, interrupt) = (&args.case.case, teller(ui), Interrupt::listen(&args.case.case, ui)?);
+    let watcher = Watcher { tell: &mut tell, stop: interrupt.stop() };
+    let (plan, execution) = sweep::resume(case, &args.let_go, home, watcher)?;
+    Ok(carried_out(case, &plan, &execution, &interrupt, ui))
 }
 
 /// Says of every step how it ended.
@@ -100,7 +103,7 @@ fn teller(ui: Ui) -> impl FnMut(&Treatment, &Step, &State) + Send {
 }
 
 /// What is left to do after a run, and the exit code that says so.
-fn carried_out(case: &Path, plan: &Plan, execution: &Execution, ui: Ui) -> Exit {
+fn carried_out(case: &Path, plan: &Plan, execution: &Execution, interrupt: &Interrupt, ui: Ui) -> Exit {
     let undone: Vec<_> = plan.treatments.iter().filter(|treatment| !execution.is_done(treatment)).collect();
     for treatment in &undone {
         if let Some((step, Some(state))) = execution.blocked(treatment) {
@@ -113,6 +116,8 @@ fn carried_out(case: &Path, plan: &Plan, execution: &Execution, ui: Ui) -> Exit 
     let shown = case.display();
     let next = if undone.is_empty() {
         format!("offkey confirm --case {shown}")
+    } else if interrupt.came() {
+        format!("offkey resume --case {shown} goes on where this stopped; offkey undo takes back what can be")
     } else {
         format!("offkey status --case {shown} tells what each of the others needs")
     };

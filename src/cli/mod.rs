@@ -10,6 +10,7 @@ mod gate;
 mod hook;
 mod identity;
 mod init;
+mod interrupt;
 mod ledger;
 mod listing;
 #[cfg(feature = "issuers")]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::limits::Limited;
@@ -22,6 +24,8 @@ pub struct Patience {
     pub leave: BTreeSet<String>,
     /// Treatments whose consumers are not waited for any longer: a person decided so.
     pub let_go: BTreeSet<String>,
+    /// Once true, nothing new is begun; what was begun goes on until its consumers have a value that works.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for Patience {
@@ -33,11 +37,17 @@ impl Default for Patience {
             parallel: 8,
             leave: BTreeSet::new(),
             let_go: BTreeSet::new(),
+            stop: Arc::default(),
         }
     }
 }
 
 impl Patience {
+    /// Whether a person asked to stop.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
     /// Waits after try number `attempt`, or as long as the system asked for.
     pub(super) async fn pause(&self, attempt: u32, asked: Option<Duration>) {
         let wait = asked.unwrap_or(self.pause * 2u32.saturating_pow(attempt.saturating_sub(1))).min(self.deadline);

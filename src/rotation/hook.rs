@@ -36,7 +36,11 @@ impl<'a> HookAction<'a> {
             return Err(ActionError::Stuck(format!("the hook {} has no command", self.hook.name)));
         };
         let kept = ["PATH", "HOME", "LANG"].map(|name| (name, std::env::var_os(name)));
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        // Ctrl-C asks offkey to come to a rest; the hook must not die of it half-way.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let child = command
             .args(arguments)
             .env_clear()
             .envs(kept.into_iter().filter_map(|(name, value)| Some((name, value?))))

@@ -110,7 +110,7 @@ impl Run<'_> {
             if self.state(step).is_some_and(|state| state.is_confirmed()) {
                 continue;
             }
-            if straggles && !is_promote(step) {
+            if (straggles && !is_promote(step)) || (self.patience.stopped() && self.may_rest(at)) {
                 return Ok(Way::Ended);
             }
             let before = match self.gate(at, step, tested).await {
@@ -328,6 +328,13 @@ impl Run<'_> {
     /// Whether nothing before this step is final or seen by consumers.
     fn can_take_back(&self, at: usize) -> bool {
         !self.treatment.steps[..at].iter().any(|step| step.effect == Effect::Final || is_promote(step))
+    }
+
+    /// Whether consumers work if nothing comes after the steps before this one: nothing was begun, or all of them were given
+    /// the new value.
+    fn may_rest(&self, at: usize) -> bool {
+        let (before, after) = self.treatment.steps.split_at(at);
+        before.iter().all(|step| step.effect == Effect::ReadOnly) || !after.iter().any(is_promote)
     }
 
     fn no_way_back(&self, at: usize, state: State) -> State {

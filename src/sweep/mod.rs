@@ -11,6 +11,7 @@ mod rescan;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
 
@@ -199,9 +200,17 @@ fn reopen(dir: &Path, home: &Home) -> Result<Reopened> {
     Ok(Reopened { case, request, plan, systems, config, signer, fingerprinter })
 }
 
+/// Who follows a run step by step, and may end it early.
+pub struct Watcher<'w> {
+    /// Hears of every step as it ends.
+    pub tell: &'w mut (dyn FnMut(&Treatment, &Step, &State) + Send),
+    /// See [`Patience::stop`].
+    pub stop: Arc<AtomicBool>,
+}
+
 /// Carries the approved plan out, as far as it goes; after a crash the same call goes on.
 ///
-/// `allow` lifts the cap on the number of changes. `tell` hears of every step as it ends.
+/// `allow` lifts the cap on the number of changes.
 ///
 /// # Errors
 /// When the digest is not that of the plan, the cap is exceeded, a system says in advance that it will refuse, or the log
@@ -211,9 +220,9 @@ pub fn apply(
     digest: &str,
     allow: Option<usize>,
     home: &Home,
-    tell: &mut (dyn FnMut(&Treatment, &Step, &State) + Send),
+    watcher: Watcher<'_>,
 ) -> Result<(Plan, Execution)> {
-    carry_out(dir, digest, allow, home, None, tell)
+    carry_out(dir, digest, allow, home, None, watcher)
 }
 
 fn carry_out(
@@ -222,7 +231,7 @@ fn carry_out(
     allow: Option<usize>,
     home: &Home,
     resuming: Option<&[String]>,
-    tell: &mut (dyn FnMut(&Treatment, &Step, &State) + Send),
+    watcher: Watcher<'_>,
 ) -> Result<(Plan, Execution)> {
     let mut at = reopen(dir, home)?;
     let sealed = at.plan.digest();
@@ -242,7 +251,7 @@ fn carry_out(
         };
     }
     let journal = Journal::new(at.case.log(), &sealed);
-    let mut patience = Patience::default();
+    let mut patience = Patience { stop: watcher.stop, ..Patience::default() };
     if let Some(let_go) = resuming {
         patience.leave = journal.taken_back()?;
         for item in let_go {
@@ -250,7 +259,7 @@ fn carry_out(
         }
         patience.let_go = let_go.iter().cloned().collect();
     }
-    let execution = wait(rotation::execute_with(&at.plan, &journal, &at.systems, &patience, tell))?;
+    let execution = wait(rotation::execute_with(&at.plan, &journal, &at.systems, &patience, watcher.tell))?;
     at.case.seal(&at.signer)?;
     remember::applied(home, &at.plan, &execution);
     Ok((at.plan, execution))
@@ -261,12 +270,7 @@ fn carry_out(
 ///
 /// # Errors
 /// When nothing was approved yet; see also [`apply`].
-pub fn resume(
-    dir: &Path,
-    let_go: &[String],
-    home: &Home,
-    tell: &mut (dyn FnMut(&Treatment, &Step, &State) + Send),
-) -> Result<(Plan, Execution)> {
+pub fn resume(dir: &Path, let_go: &[String], home: &Home, watcher: Watcher<'_>) -> Result<(Plan, Execution)> {
     let (digest, allow) = {
         let case = Case::open(dir)?;
         let digest = case.plan()?.digest();
@@ -280,7 +284,7 @@ pub fn resume(
         let allow = entry.data["allow"].as_u64().and_then(|allow| usize::try_from(allow).ok());
         (digest, allow)
     };
-    carry_out(dir, &digest, allow, home, Some(let_go), tell)
+    carry_out(dir, &digest, allow, home, Some(let_go), watcher)
 }
 
 /// Takes back what was begun and no consumer has seen yet; `which`: ids of treatments, empty: all.

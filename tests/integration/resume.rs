@@ -94,3 +94,43 @@ fn one_item_can_be_taken_back_by_its_name() {
     assert_eq!(late.status.code(), Some(11), "{}", told(&late));
     assert!(told(&late).contains("c2") && told(&late).contains("it can only go on"), "{}", told(&late));
 }
+
+/// A hook of the shop that presses Ctrl-C: the moment is the same on every machine.
+fn interrupting(office: &Office, script: &str) {
+    let config = office.path("offkey.toml");
+    let mut text = std::fs::read_to_string(&config).expect("text");
+    text.push_str(&format!(
+        "[[policy.hook]]\nname = \"impatience\"\ntargets = [\"keyring:role:shop\"]\nexec = [\"sh\", \"-c\", \"{script}\"]\n"
+    ));
+    std::fs::write(config, text).expect("written");
+}
+
+#[test]
+fn ctrl_c_ends_a_run_where_every_consumer_works_and_names_the_next_command() {
+    let office = Office::open();
+    interrupting(&office, "[ -e pressed ] || kill -INT $PPID; touch pressed");
+    let stopped = office.apply(&office.sweep());
+    assert_eq!(stopped.status.code(), Some(11), "{}", told(&stopped));
+    assert!(told(&stopped).contains("Stopping: nothing new is begun"), "{}", told(&stopped));
+    assert!(told(&stopped).contains("Next: offkey resume --case case"), "{}", told(&stopped));
+    for account in ["shop", "billing"] {
+        assert!(office.somebody_can_log_in(account), "{}", told(&stopped));
+    }
+    let status = told(&office.offkey(&["status", "--case", "case"], None));
+    assert!(status.contains("next: offkey resume --case case"), "what comes after the hook was not begun: {status}");
+    let resumed = office.offkey(&["resume", "--case", "case"], None);
+    assert_eq!(resumed.status.code(), Some(0), "{}", told(&resumed));
+    assert_eq!(office.confirm().status.code(), Some(0));
+}
+
+#[test]
+fn ctrl_c_twice_ends_a_run_at_once_and_names_the_next_command() {
+    let office = Office::open();
+    interrupting(&office, "[ -e pressed ] && exit; touch pressed; while kill -INT $PPID; do sleep 0.1; done");
+    let stopped = office.apply(&office.sweep());
+    assert_eq!(stopped.status.code(), None, "{}", told(&stopped));
+    assert!(told(&stopped).contains("Stopped at once. Next: offkey resume --case case"), "{}", told(&stopped));
+    assert!(office.somebody_can_log_in("shop"), "{}", told(&stopped));
+    let resumed = office.offkey(&["resume", "--case", "case"], None);
+    assert_eq!(resumed.status.code(), Some(0), "{}", told(&resumed));
+}

@@ -5,6 +5,7 @@ mod company;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::args::DemoArgs;
 use super::exit::Exit;
@@ -13,9 +14,11 @@ use crate::audit;
 use crate::config::Home;
 use crate::error::{Error, Result};
 use crate::finding::Liveness;
+use crate::plan::{Step, Treatment};
 use crate::report::{self, CaseView};
+use crate::rotation::State;
 use crate::source::{OpenOptions, Progress};
-use crate::sweep::{self, Ask};
+use crate::sweep::{self, Ask, Watcher};
 use company::Company;
 
 /// Runs the command.
@@ -46,10 +49,12 @@ pub(super) fn run(args: &DemoArgs, ui: Ui) -> Result<Exit> {
 
     stage.title("Apply: each step is logged before it is done, and looked at after it");
     let digest = swept.plan.digest();
-    let (plan, execution) = sweep::apply(case, &digest, None, &home, &mut |treatment, step, state| {
+    let mut tell = |treatment: &Treatment, step: &Step, state: &State| {
         let done = if state.is_confirmed() { "done".to_owned() } else { format!("{state:?}") };
         ui.note(format!("  {} {} {}: {done}", treatment.id, step.action, short(&step.target.to_string(), &dir)));
-    })?;
+    };
+    let watcher = Watcher { tell: &mut tell, stop: Arc::default() };
+    let (plan, execution) = sweep::apply(case, &digest, None, &home, watcher)?;
     let done = plan.treatments.iter().filter(|treatment| execution.is_done(treatment)).count();
     stage.say(&format!("{done} of {} items carried out.", plan.treatments.len()));
 
