@@ -7,18 +7,23 @@
 //! | `plan.json` | the plan; its digest is what is approved |
 //! | `log.db` | the append-only log |
 //! | `checkpoint.txt` | signature over the log |
-//! | `verdict.json` | the last confirmation |
+//!
+//! The log seals the three JSON files by their digests; confirmations stand in the log alone.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::attribution::Exposure;
-use crate::audit::{Log, Signer};
+use crate::audit::{Entry, Log, Signer};
 use crate::confirm::Verdict;
 use crate::error::{Error, Result};
 use crate::finding::{Finding, Liveness};
@@ -27,6 +32,10 @@ use crate::plan::Plan;
 use crate::secret::Fingerprint;
 use crate::source::Coverage;
 use crate::store::Holding;
+
+const REQUEST: &str = "case.json";
+const FINDINGS: &str = "findings.json";
+const PLAN: &str = "plan.json";
 
 /// What was asked for: enough to read the same sources again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -113,7 +122,7 @@ impl Case {
     /// # Errors
     /// When there is a case already: a case is never overwritten.
     pub fn create(dir: &Path) -> Result<Self> {
-        if dir.join("case.json").exists() {
+        if dir.join(REQUEST).exists() {
             return Err(Error::user(format!("{} is a case already", dir.display()))
                 .still("It was not touched.")
                 .next("Choose another folder for a new sweep, or go on with `offkey apply` or `offkey confirm`."));
@@ -128,16 +137,21 @@ impl Case {
         Ok(Self { dir: dir.to_owned(), log: Log::open(dir)? })
     }
 
+    /// # Errors
+    /// When the folder is not one of a case.
+    pub fn is_there(dir: &Path) -> Result<()> {
+        if dir.join(REQUEST).exists() {
+            return Ok(());
+        }
+        Err(Error::user(format!("{} is not a case", dir.display())).next("`offkey sweep --case DIR` makes one."))
+    }
+
     /// Opens a case that a sweep made; only one process can.
     ///
     /// # Errors
     /// When there is none, another process works on it, or its log is broken.
     pub fn open(dir: &Path) -> Result<Self> {
-        if !dir.join("case.json").exists() {
-            return Err(
-                Error::user(format!("{} is not a case", dir.display())).next("`offkey sweep --case DIR` makes one.")
-            );
-        }
+        Self::is_there(dir)?;
         Ok(Self { dir: dir.to_owned(), log: Log::open(dir)? })
     }
 
@@ -151,13 +165,23 @@ impl Case {
         &self.dir
     }
 
-    /// Writes one of the case's JSON files, whole or not at all.
+    /// Writes everything and seals it in the log; the request comes last: a folder without it is no case yet.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn write<T: Serialize>(&self, name: &str, content: &T) -> Result<()> {
-        let text = serde_json::to_vec_pretty(content).expect("because the case's types always serialise");
-        self.write_text(name, &text)
+    pub fn fill(&self, request: &Request, findings: &Findings, plan: &Plan, signer: &Signer) -> Result<()> {
+        let texts = [(FINDINGS, pretty(findings)), (PLAN, pretty(plan)), (REQUEST, pretty(request))];
+        let files: BTreeMap<&str, String> = texts.iter().map(|(name, text)| (*name, digest(text))).collect();
+        let [findings, plan_file, request] = &texts;
+        for (name, text) in [findings, plan_file] {
+            self.write_text(name, text)?;
+        }
+        self.log.append(
+            "plan-sealed",
+            json!({ "digest": plan.digest(), "treatments": plan.treatments.len(), "files": files }),
+        )?;
+        self.seal(signer)?;
+        self.write_text(request.0, &request.1)
     }
 
     fn write_text(&self, name: &str, text: &[u8]) -> Result<()> {
@@ -184,7 +208,7 @@ impl Case {
     /// # Errors
     /// When the file is missing or damaged; so for the others.
     pub fn request(&self) -> Result<Request> {
-        read(&self.dir, "case.json")
+        self.read(REQUEST)
     }
 
     /// What the sweep found.
@@ -192,7 +216,7 @@ impl Case {
     /// # Errors
     /// See [`Case::request`].
     pub fn findings(&self) -> Result<Findings> {
-        read(&self.dir, "findings.json")
+        self.read(FINDINGS)
     }
 
     /// The plan, after checking that it is the one that the log sealed.
@@ -200,33 +224,52 @@ impl Case {
     /// # Errors
     /// When it was changed since; see also [`Case::request`].
     pub fn plan(&self) -> Result<Plan> {
-        let plan: Plan = read(&self.dir, "plan.json")?;
-        let sealed = self.log.entries()?.into_iter().rev().find(|entry| entry.kind == "plan-sealed");
-        let sealed = sealed.and_then(|entry| entry.data["digest"].as_str().map(str::to_owned));
-        if sealed.as_deref() == Some(plan.digest().as_str()) {
-            return Ok(plan);
-        }
-        Err(Error::integrity(format!("{}/plan.json is not the plan that was sealed", self.dir.display()))
-            .still("Nothing was changed.")
-            .next("Restore it, or sweep again into a new case."))
+        let plan: Plan = self.read(PLAN)?;
+        let sealed = self.last("plan-sealed")?.and_then(|entry| entry.data["digest"].as_str().map(str::to_owned));
+        if sealed.as_deref() == Some(plan.digest().as_str()) { Ok(plan) } else { Err(self.not_sealed(PLAN)) }
     }
 
     /// The last confirmation, if there was one.
     ///
     /// # Errors
-    /// When the file is damaged.
+    /// When the log cannot be read.
     pub fn verdict(&self) -> Result<Option<Verdict>> {
-        if self.dir.join("verdict.json").exists() { read(&self.dir, "verdict.json").map(Some) } else { Ok(None) }
+        let Some(entry) = self.last("confirmed")? else { return Ok(None) };
+        serde_json::from_value(entry.data).map(Some).map_err(|cause| {
+            Error::integrity(format!("entry {} of the log is no confirmation", entry.seq)).because(cause)
+        })
+    }
+
+    fn last(&self, kind: &str) -> Result<Option<Entry>> {
+        Ok(self.log.entries()?.into_iter().rev().find(|entry| entry.kind == kind))
+    }
+
+    /// A file of the case, if it still has the bytes that the log sealed.
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let path = self.dir.join(name);
+        let text = fs::read(&path)
+            .map_err(|cause| Error::user(format!("{} cannot be read", path.display())).because(cause))?;
+        if self.last("plan-sealed")?.is_some_and(|entry| entry.data["files"][name] != digest(&text)) {
+            return Err(self.not_sealed(name));
+        }
+        serde_json::from_slice(&text).map_err(|cause| {
+            Error::integrity(format!("{} is damaged", path.display()))
+                .because(cause)
+                .next("Restore the case's folder from a backup.")
+        })
+    }
+
+    fn not_sealed(&self, name: &str) -> Error {
+        Error::integrity(format!("{} is not the file that the log sealed", self.dir.join(name).display()))
+            .still("Nothing was changed.")
+            .next("Restore it from a backup, or sweep again into a new case.")
     }
 }
 
-fn read<T: DeserializeOwned>(dir: &Path, name: &str) -> Result<T> {
-    let path = dir.join(name);
-    let text =
-        fs::read(&path).map_err(|cause| Error::user(format!("{} cannot be read", path.display())).because(cause))?;
-    serde_json::from_slice(&text).map_err(|cause| {
-        Error::integrity(format!("{} is damaged", path.display()))
-            .because(cause)
-            .next("Restore the case's folder from a backup.")
-    })
+fn pretty<T: Serialize>(content: &T) -> Vec<u8> {
+    serde_json::to_vec_pretty(content).expect("because the case's types always serialise")
+}
+
+fn digest(text: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(text))
 }

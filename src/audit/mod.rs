@@ -18,4 +18,4 @@ pub use entry::Entry;
 pub use log::{FILE, Log};
 pub use statement::Signed;
 pub use tree::{Hash, Tree, extends, includes};
-pub use verify::{Verified, verify};
+pub use verify::{Verified, lines, verify};

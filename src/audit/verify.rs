@@ -1,8 +1,10 @@
 //! Checks a log without configuration and without the writer's code: its own hashing, its own reading of the file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use sha2::{Digest, Sha256};
 
 use super::checkpoint::{Checkpoint, key_id};
@@ -19,22 +21,23 @@ pub struct Verified {
     pub key_id: String,
     /// When it signed.
     pub time: String,
+    /// Files beside the log that have the bytes which it seals. None for an exported log.
+    pub files: Vec<String>,
 }
 
-/// Checks the log of a case: numbering, chain, tree root, signature.
+/// Checks the log of a case: numbering, chain, tree root, signature, and the files that it seals.
 ///
-/// `pinned` is the id of the key that must have signed; without it any key is accepted, and named in the result.
+/// `case` is the folder, or an exported log (the lines of [`lines`]) with the case's `checkpoint.txt` beside it. `pinned` is the
+/// id of the key that must have signed; without it any key is accepted, and named in the result.
 ///
 /// # Errors
 /// The first thing that is not in order, with the number of the entry.
 pub fn verify(case: &Path, pinned: Option<&str>) -> Result<Verified> {
-    let (log, note) = (case.join(super::FILE), case.join("checkpoint.txt"));
-    let bad = |why: String| Error::integrity(why).next("Do not rely on this case; ask for the original folder.");
-    if !log.exists() {
-        return Err(Error::user(format!("{} has no log", case.display())).next("Pass the folder of a case."));
-    }
-    let rows = rows(&log).map_err(|cause| bad(format!("{} cannot be read", log.display())).because(cause))?;
-    let leaves = chain(&rows).map_err(&bad)?;
+    let whole = case.is_dir();
+    let folder = if whole { case } else { case.parent().unwrap_or(case) };
+    let note = folder.join("checkpoint.txt");
+    let rows = lines(case)?;
+    let leaves = chain(&rows).map_err(bad)?;
     let text = std::fs::read_to_string(&note)
         .map_err(|cause| bad(format!("{} cannot be read", note.display())).because(cause))?;
     let checkpoint =
@@ -59,10 +62,61 @@ pub fn verify(case: &Path, pinned: Option<&str>) -> Result<Verified> {
             "the first {signed} entries do not have the root that was signed: an entry was changed"
         )));
     }
-    Ok(Verified { entries: leaves.len() as u64, signed: checkpoint.size, key_id, time: checkpoint.time })
+    let files = if whole { sealed_files(folder, &rows[..signed]).map_err(bad)? } else { Vec::new() };
+    Ok(Verified { entries: leaves.len() as u64, signed: checkpoint.size, key_id, time: checkpoint.time, files })
 }
 
-fn rows(path: &Path) -> rusqlite::Result<Vec<String>> {
+fn bad(why: String) -> Error {
+    Error::integrity(why).next("Do not rely on this case; ask for the original folder.")
+}
+
+/// Names of the files whose digests signed entries carry, after comparing them.
+fn sealed_files(folder: &Path, rows: &[String]) -> Result<Vec<String>, String> {
+    let mut sealed: BTreeMap<String, String> = BTreeMap::new();
+    for row in rows {
+        let entry: serde_json::Value = serde_json::from_str(row).map_err(|_| "an entry is not JSON".to_owned())?;
+        let files = entry["data"]["files"].as_object().into_iter().flatten();
+        sealed.extend(files.filter_map(|(name, digest)| Some((name.clone(), digest.as_str()?.to_owned()))));
+    }
+    for (name, digest) in &sealed {
+        let text = std::fs::read(folder.join(name)).map_err(|cause| format!("{name} cannot be read: {cause}"))?;
+        if Sha256::digest(&text).iter().map(|b| format!("{b:02x}")).collect::<String>() != *digest {
+            return Err(format!("{name} is not the file that the log sealed"));
+        }
+    }
+    Ok(sealed.into_keys().collect())
+}
+
+/// The entries as they are hashed, one a line: those of a case's folder, or those that were exported from one.
+///
+/// # Errors
+/// When there is no log, another process works on it, or it is damaged.
+pub fn lines(case: &Path) -> Result<Vec<String>> {
+    let log = if case.is_dir() { case.join(super::FILE) } else { case.to_owned() };
+    if !log.exists() {
+        return Err(Error::user(format!("{} has no log", case.display())).next("Pass the folder of a case."));
+    }
+    let unreadable = |cause: Box<dyn std::error::Error + Send + Sync>| {
+        bad(format!("{} cannot be read", log.display())).because(cause)
+    };
+    if !case.is_dir() {
+        let text = std::fs::read_to_string(&log).map_err(|cause| unreadable(cause.into()))?;
+        return Ok(text.lines().map(str::to_owned).collect());
+    }
+    let unwritten = std::fs::metadata(case.join(format!("{}-wal", super::FILE))).is_ok_and(|file| file.len() > 0);
+    rows(&log, unwritten).map_err(|cause| match cause.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::user(format!("another offkey works on {}", case.display())).next("Wait for it, and ask again.")
+        }
+        _ if unwritten => Error::user(format!("{} has entries that were not written back yet", log.display()))
+            .because(cause)
+            .next("Copy the folder to where it can be written, and ask again."),
+        _ => unreadable(cause.into()),
+    })
+}
+
+/// `unwritten`: SQLite's log beside the file holds entries, too, which `immutable` would not see.
+fn rows(path: &Path, unwritten: bool) -> rusqlite::Result<Vec<String>> {
     // A case on read-only media has no shared-memory file: `immutable` reads it all the same.
     let uri = format!(
         "file:{}?mode=ro",
@@ -71,9 +125,10 @@ fn rows(path: &Path) -> rusqlite::Result<Vec<String>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let query = |uri: &str| -> rusqlite::Result<Vec<String>> {
         let db = Connection::open_with_flags(uri, flags)?;
+        db.busy_timeout(Duration::from_secs(2))?;
         db.prepare("SELECT body FROM entry ORDER BY seq")?.query_map([], |row| row.get(0))?.collect()
     };
-    query(&uri).or_else(|_| query(&format!("{uri}&immutable=1")))
+    query(&uri).or_else(|error| if unwritten { Err(error) } else { query(&format!("{uri}&immutable=1")) })
 }
 
 /// Leaf hashes, after checking that each entry carries its number and the hash of the one before.
@@ -161,6 +216,47 @@ mod tests {
         }
         let dir = case(3);
         assert!(verify(dir.path(), Some("0123456789abcdef")).is_err(), "another key");
+    }
+
+    #[test]
+    fn a_file_that_the_log_sealed_may_not_change() {
+        let dir = case(1);
+        let log = Log::open(dir.path()).expect("opens");
+        std::fs::write(dir.path().join("plan.json"), "one").expect("written");
+        let digest = Sha256::digest("one").iter().map(|b| format!("{b:02x}")).collect::<String>();
+        log.append("sealed", serde_json::json!({ "files": { "plan.json": digest } })).expect("written");
+        std::fs::write(dir.path().join("checkpoint.txt"), log.checkpoint(&signer()).to_text()).expect("written");
+        drop(log);
+        assert_eq!(verify(dir.path(), None).expect("in order").files, ["plan.json"]);
+        for change in [Some("two"), None] {
+            match change {
+                Some(text) => std::fs::write(dir.path().join("plan.json"), text).expect("written"),
+                None => std::fs::remove_file(dir.path().join("plan.json")).expect("removed"),
+            }
+            let error = verify(dir.path(), None).expect_err("changed");
+            assert!(error.to_string().contains("plan.json"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_exported_log_verifies_beside_its_checkpoint() {
+        let dir = case(4);
+        let export = dir.path().join("log.jsonl");
+        let text = lines(dir.path()).expect("read").join("\n");
+        std::fs::write(&export, &text).expect("written");
+        assert_eq!(verify(&export, None).expect("in order").entries, 4);
+        std::fs::write(&export, text.replace("\"n\":3", "\"n\":4")).expect("written");
+        assert!(verify(&export, None).is_err());
+    }
+
+    #[test]
+    fn a_log_that_is_written_to_is_not_called_damaged() {
+        let dir = case(3);
+        let log = Log::open(dir.path()).expect("opens");
+        log.append("note", serde_json::json!({})).expect("written");
+        std::fs::write(dir.path().join("checkpoint.txt"), log.checkpoint(&signer()).to_text()).expect("written");
+        let error = verify(dir.path(), None).expect_err("somebody writes");
+        assert_eq!(error.kind(), crate::error::Kind::User, "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The commands of a case: sweep, plan, apply, confirm, report, audit verify.
+//! The commands of a case: sweep, plan, approve, apply, resume, confirm, report.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::scan;
 use super::ui::Ui;
-use crate::audit;
+use crate::audit::Signer;
 use crate::config::Home;
 use crate::confirm::Verdict;
 use crate::error::{Error, Result};
@@ -61,7 +61,7 @@ pub(super) fn plan(args: &CaseArgs) -> Result<Exit> {
 /// `offkey approve`
 pub(super) fn approve(args: &ApproveArgs, home: &Home, ui: Ui) -> Result<Exit> {
     let (Some(case), Some(digest)) = (&args.case, &args.digest) else {
-        let key = audit::Signer::new(&home.signing_seed()?)?.key_id();
+        let key = Signer::new(&home.signing_seed()?)?.key_id();
         print(|out| writeln!(out, "{key}"))?;
         return Ok(Exit::Clean);
     };
@@ -159,25 +159,6 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit> {
     }
     let partial = view.findings.coverage.iter().any(Coverage::is_partial);
     Ok(exit(&view.plan, view.verdict.as_ref(), partial))
-}
-
-/// `offkey audit verify`
-pub(super) fn verify(case: &Path, key: Option<&str>) -> Result<Exit> {
-    let verified = audit::verify(case, key)?;
-    print(|out| {
-        writeln!(
-            out,
-            "The log is in order: {} entries, {} of them signed on {}.",
-            verified.entries, verified.signed, verified.time
-        )?;
-        writeln!(
-            out,
-            "Signed by key {}{}.",
-            verified.key_id,
-            if key.is_some() { ", as asked for" } else { ": compare it with the one you noted" }
-        )
-    })?;
-    Ok(Exit::Clean)
 }
 
 pub(super) fn print(render: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<()> {

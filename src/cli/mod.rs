@@ -1,6 +1,7 @@
 //! The command line: the only room that prints. Results go to standard output, everything else to standard error.
 
 mod args;
+mod audit;
 mod baseline;
 mod case;
 mod demo;
@@ -62,7 +63,10 @@ fn run(cli: &Cli, ui: Ui) -> Result<Exit> {
         Command::Undo(args) => progress::undo(args, &Home::open(home)?, ui),
         Command::Confirm(args) => case::confirm(args, &Home::open(home)?, ui),
         Command::Report(args) => case::report(args),
-        Command::Audit { command: AuditCommand::Verify { case, key } } => case::verify(case, key.as_deref()),
+        Command::Audit { command: AuditCommand::Show { case, item, json } } => {
+            audit::show(case, item.as_deref(), *json)
+        }
+        Command::Audit { command: AuditCommand::Verify { case, key } } => audit::verify(case, key.as_deref()),
         Command::Rules { command } => rules::run(command),
         Command::Systems(args) => systems::run(args),
         Command::Gate(args) => gate::run(args, home, ui),

@@ -256,8 +256,8 @@ fn identity(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
 fn evidence(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "<h2>Evidence</h2><p>Plan digest <code>{}</code>. The log has {} entries; <code>offkey audit verify</code> on the case checks its chain, its tree and its signature without any configuration. This page holds no secret value.</p>",
+        "<h2>Evidence</h2><p>Plan digest <code>{}</code>. When this page was written there was {}; <code>offkey audit verify</code> on the case checks its chain, its tree, its signature and the files that it seals without any configuration. This page holds no secret value.</p>",
         view.plan.digest(),
-        view.log.len()
+        Safe(&view.evidence())
     )
 }

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::words::{Tame, counted, items};
+use super::words::{Tame, account, counted, items};
 use super::{CaseView, verb};
 use crate::plan::Treatment;
-use crate::source::{Coverage, GapKind};
+use crate::source::Coverage;
 
 /// Lines shown of a long list.
 const SHOWN: usize = 5;
@@ -28,6 +28,7 @@ pub fn case_text(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
     others(view, out)?;
     coverage(view, out)?;
     notes(view, out)?;
+    writeln!(out, "Evidence: {}", view.evidence())?;
     writeln!(out)?;
     summary(view, out)?;
     out.flush()
@@ -126,21 +127,7 @@ fn others(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
 
 fn coverage(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "Looked at:")?;
-    for account in &view.findings.coverage {
-        let gaps = (account.count(GapKind::Skipped), account.count(GapKind::Failed));
-        writeln!(
-            out,
-            "    {} ({}): {}, {} left out, {} failed",
-            account.source,
-            account.format,
-            counted(account.documents, "document"),
-            gaps.0,
-            gaps.1
-        )?;
-        for gap in account.gaps.iter().filter(|gap| gap.kind == GapKind::Failed).take(SHOWN) {
-            writeln!(out, "        not read: {}: {}", gap.place, gap.why)?;
-        }
-    }
+    view.findings.coverage.iter().try_for_each(|one| account(one, "    ", out))?;
     for refused in view.findings.unsearched.iter().take(SHOWN) {
         writeln!(out, "    not searched for: {refused}")?;
     }

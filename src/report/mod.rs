@@ -14,6 +14,7 @@ mod gitlab_quality;
 mod gitlab_secrets;
 mod junit;
 mod listing;
+mod log_text;
 mod markdown;
 mod sarif;
 mod scan_json;
@@ -43,6 +44,7 @@ pub use gitlab_quality::gitlab_quality;
 pub use gitlab_secrets::gitlab_secrets;
 pub use junit::junit;
 pub use listing::Listing;
+pub use log_text::log_text;
 pub use markdown::markdown;
 pub use sarif::sarif;
 pub use scan_json::scan_json;
@@ -54,7 +56,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::attribution::{Exposure, Facts};
-use crate::audit::Entry;
+use crate::audit::{self, Entry, Verified};
 use crate::case::{Case, Findings, Record, Request};
 use crate::confirm::{Confirmation, Verdict};
 use crate::error::Result;
@@ -150,14 +152,18 @@ pub struct CaseView {
     pub verdict: Option<Verdict>,
     /// The log.
     pub log: Vec<Entry>,
+    /// What was checked of it and found in order.
+    pub verified: Verified,
 }
 
 impl CaseView {
     /// Reads a case.
     ///
     /// # Errors
-    /// When there is none, another process works on it, or it is damaged.
+    /// When there is none, another process works on it, or it does not verify: a report says nothing that evidence denies.
     pub fn open(dir: &Path) -> Result<Self> {
+        Case::is_there(dir)?;
+        let verified = audit::verify(dir, None)?;
         let case = Case::open(dir)?;
         let plan = case.plan()?;
         let execution = Execution { steps: Journal::new(case.log(), &plan.digest()).states()? };
@@ -167,8 +173,16 @@ impl CaseView {
             execution,
             verdict: case.verdict()?,
             log: case.log().entries()?,
+            verified,
             plan,
         })
+    }
+
+    /// How much of the log is signed, and by whom.
+    pub fn evidence(&self) -> String {
+        let Verified { entries, signed, key_id, time, .. } = &self.verified;
+        let entries = if *entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
+        format!("a log of {entries}, in order; {signed} signed by key {key_id}, {}", moment(time))
     }
 
     fn record(&self, fingerprint: Option<Fingerprint>) -> Option<&Record> {

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::words::{Tame, counted};
+use super::words::{Tame, account, counted};
 use super::{Scan, tally};
 use crate::finding::{Credential, Finding};
-use crate::source::{Coverage, GapKind, Provenance};
+use crate::source::Provenance;
 
 /// Places shown for one credential; all are in the JSON forms.
 const PLACES: usize = 8;
@@ -20,7 +20,7 @@ pub fn scan_text(scan: &Scan<'_>, out: &mut dyn Write) -> io::Result<()> {
         paragraph(scan, credential, out)?;
     }
     summary(scan, out)?;
-    scan.coverage.iter().try_for_each(|coverage| account(coverage, out))?;
+    scan.coverage.iter().try_for_each(|coverage| account(coverage, "", out))?;
     out.flush()
 }
 
@@ -97,24 +97,13 @@ fn place(scan: &Scan<'_>, finding: &Finding) -> String {
 fn summary(scan: &Scan<'_>, out: &mut dyn Write) -> io::Result<()> {
     let findings: usize = scan.credentials.iter().map(|c| c.findings.len()).sum();
     if findings == 0 {
-        return writeln!(out, "No credentials found.");
+        let read = scan.coverage.iter().any(|coverage| coverage.documents > 0);
+        return writeln!(out, "{}", if read { "No credentials found." } else { "There was nothing to read." });
     }
-    writeln!(out, "{} in {}", counted(scan.credentials.len(), "credential"), counted(findings, "place"))?;
+    writeln!(out, "{} in {}, by rule:", counted(scan.credentials.len(), "credential"), counted(findings, "place"))?;
     let all = scan.credentials.iter().flat_map(|c| &c.findings);
     for (rule, count) in tally(all).into_iter().take(10) {
         writeln!(out, "  {count:>6}  {rule}")?;
-    }
-    Ok(())
-}
-
-/// What was read of one source, and what was not.
-fn account(coverage: &Coverage, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{} ({}): {}", coverage.source, coverage.format, coverage.amount())?;
-    for (reason, count) in &coverage.counts {
-        writeln!(out, "  {count} {reason}")?;
-    }
-    for gap in coverage.gaps.iter().filter(|gap| gap.kind == GapKind::Failed).take(PLACES) {
-        writeln!(out, "  not read: {}: {}", gap.place, gap.why)?;
     }
     Ok(())
 }

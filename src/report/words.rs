@@ -4,6 +4,11 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use crate::source::{Coverage, GapKind};
+
+/// Unread parts of a source that are named.
+const GAPS: usize = 5;
+
 /// `1 place`, `2 places`.
 pub fn counted(number: impl Display, one: &str) -> String {
     let number = number.to_string();
@@ -23,6 +28,18 @@ pub fn shown(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect())
+}
+
+/// What was read of one source, and what was not.
+pub(super) fn account(coverage: &Coverage, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{indent}{} ({}): {}", coverage.source, coverage.format, coverage.amount())?;
+    for (reason, count) in &coverage.counts {
+        writeln!(out, "{indent}  {count} {reason}")?;
+    }
+    for gap in coverage.gaps.iter().filter(|gap| gap.kind == GapKind::Failed).take(GAPS) {
+        writeln!(out, "{indent}  not read: {}: {}", gap.place, gap.why)?;
+    }
+    Ok(())
 }
 
 /// A page of text with the same promise; lines and tabs stay. Whole characters are kept together over several writes.

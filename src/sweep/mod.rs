@@ -123,7 +123,7 @@ pub fn sweep(ask: &Ask, home: &Home, progress: &Progress) -> Result<Swept> {
     let guessable = credentials.iter().filter(|c| ledger::guessable(c.value.expose())).map(|c| c.fingerprint).collect();
     let credentials = records(&credentials, &labels, &facts);
     let findings = Findings { credentials, exposures, holdings, coverage, unsearched };
-    seal(&case, &request, &findings, &plan, &signer)?;
+    case.fill(&request, &findings, &plan, &signer)?;
     remember::swept(home, &request, &findings, &plan, &guessable);
     Ok(Swept { findings, plan, key_id: signer.key_id() })
 }
@@ -169,15 +169,6 @@ fn records(credentials: &[Credential], labels: &[plan::Known], facts: &attributi
         findings: credential.findings.iter().map(place).collect(),
     };
     credentials.iter().zip(labels).map(record).collect()
-}
-
-/// Everything to disk, the request last: a folder without it is no case yet.
-fn seal(case: &Case, request: &Request, findings: &Findings, plan: &Plan, signer: &Signer) -> Result<()> {
-    case.write("findings.json", findings)?;
-    case.write("plan.json", plan)?;
-    case.log().append("plan-sealed", json!({ "digest": plan.digest(), "treatments": plan.treatments.len() }))?;
-    case.seal(signer)?;
-    case.write("case.json", request)
 }
 
 /// What [`apply`] and [`confirm`] work with.
@@ -362,7 +353,6 @@ pub fn confirm(dir: &Path, home: &Home) -> Result<(Plan, Verdict)> {
     let now = clock::now().to_string();
     let verdict = wait(confirm::confirm(&at.plan, &execution, &at.systems, &in_text, again.partial, now));
     at.case.log().append("confirmed", serde_json::to_value(&verdict).expect("because a verdict holds only text"))?;
-    at.case.write("verdict.json", &verdict)?;
     at.case.seal(&at.signer)?;
     remember::confirmed(home, &at.plan, &verdict);
     Ok((at.plan, verdict))

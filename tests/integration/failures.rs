@@ -154,8 +154,7 @@ fn row_08_a_case_whose_old_value_still_works_is_not_complete() {
     shop.postgres.sql(&format!("alter role {} password '{}'", shop.role, shop.old()));
     let again = confirm();
     assert_eq!(again.status.code(), Some(11), "{}", told(&again));
-    let verdict = fs::read_to_string(shop.path("case/verdict.json")).expect("a verdict");
-    assert!(told(&again).contains("the old value works again"), "{}{verdict}", told(&again));
+    assert!(told(&again).contains("the old value works again"), "{}", told(&again));
     assert!(told(&again).contains("NOT COMPLETE"), "{}", told(&again));
 }
 

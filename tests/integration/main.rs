@@ -24,6 +24,7 @@ mod departure;
 mod equivalence;
 #[cfg(all(feature = "vault", feature = "postgres", feature = "aws"))]
 mod everything;
+mod evidence;
 #[cfg(all(feature = "vault", feature = "postgres"))]
 mod failures;
 mod failures_model;

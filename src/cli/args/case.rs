@@ -152,9 +152,21 @@ pub(crate) struct ReportArgs {
 /// `offkey audit …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Check the log of a case: hashes, tree, checkpoint, signature. Needs no configuration
-    Verify {
+    /// Print the log of a case, one line an entry
+    Show {
         /// The case's folder, or an exported log.
+        #[arg(value_name = "CASE")]
+        case: PathBuf,
+        /// Only what happened to this item, as `offkey status` names it.
+        #[arg(long, value_name = "ITEM")]
+        item: Option<String>,
+        /// The entries as they are hashed, JSON, one a line: with `checkpoint.txt` beside it, `offkey audit verify` reads it, too.
+        #[arg(long, conflicts_with = "item")]
+        json: bool,
+    },
+    /// Check the log of a case: hashes, tree, checkpoint, signature, and the files it seals. Needs no configuration
+    Verify {
+        /// The case's folder, or an exported log with the case's `checkpoint.txt` beside it.
         #[arg(value_name = "CASE")]
         case: PathBuf,
         /// The key id that must have signed (printed when the case was made); without it any key is accepted and named.
