@@ -192,7 +192,7 @@ impl Case {
             file.as_file().sync_all()?;
             file.persist(&path).map(drop).map_err(|error| error.error)
         };
-        write().map_err(|cause| Error::user(format!("{} cannot be written", path.display())).because(cause))
+        write().map_err(|cause| Error::unwritable(path.display(), cause))
     }
 
     /// Signs the log as it is now.
@@ -247,8 +247,7 @@ impl Case {
     /// A file of the case, if it still has the bytes that the log sealed.
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let path = self.dir.join(name);
-        let text = fs::read(&path)
-            .map_err(|cause| Error::user(format!("{} cannot be read", path.display())).because(cause))?;
+        let text = fs::read(&path).map_err(|cause| Error::unreadable(path.display(), cause))?;
         if self.last("plan-sealed")?.is_some_and(|entry| entry.data["files"][name] != digest(&text)) {
             return Err(self.not_sealed(name));
         }

@@ -3,6 +3,7 @@
 //! Invariant: no secret value is ever put into an error; callers pass locators and fingerprints.
 
 use std::fmt;
+use std::io;
 
 /// Result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -70,6 +71,29 @@ impl Error {
         Self::new(Kind::Internal, what)
     }
 
+    /// A file or folder that was typed and cannot be read; what to do next depends on why.
+    pub fn unreadable(what: impl fmt::Display, cause: io::Error) -> Self {
+        Self::user(format!("{what} cannot be read"))
+            .because_of(cause, "Check the path: it is taken from where you are.")
+    }
+
+    /// A file or folder that was typed and cannot be written.
+    pub fn unwritable(what: impl fmt::Display, cause: io::Error) -> Self {
+        Self::user(format!("{what} cannot be written")).because_of(cause, "Make its folder first, or choose another.")
+    }
+
+    fn because_of(self, cause: io::Error, missing: &str) -> Self {
+        let next = match cause.kind() {
+            io::ErrorKind::NotFound => missing,
+            io::ErrorKind::PermissionDenied => "Run offkey as somebody who may, or change its rights.",
+            io::ErrorKind::IsADirectory => "A folder is there; pass a file.",
+            io::ErrorKind::StorageFull => "Make room on the disk.",
+            io::ErrorKind::InvalidData => "It has to be text in UTF-8.",
+            _ => return self.because(cause),
+        };
+        self.because(cause).next(next)
+    }
+
     /// Adds what is still true: "nothing was changed", "the old value still works".
     #[must_use]
     pub fn still(mut self, still_true: impl Into<String>) -> Self {
@@ -125,8 +149,8 @@ impl std::error::Error for Error {
     }
 }
 
-impl From<std::io::Error> for Error {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
         Self::user("reading or writing failed").because(error)
     }
 }

@@ -50,7 +50,7 @@ impl At {
         let text = match std::fs::read_to_string(&self.file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(Error::user(format!("the baseline {shown} cannot be read")).because(cause)),
+            Err(cause) => return Err(Error::unreadable(format!("the baseline {shown}"), cause)),
         };
         let baseline = Baseline::parse(&text, &shown)?;
         if !baseline.is_of(&self.keyed) {
@@ -182,8 +182,7 @@ pub(super) fn import(args: &ImportArgs, home: Option<&Path>, ui: Ui) -> Result<E
     let mut wishes = Vec::new();
     for file in &args.files {
         let shown = file.display().to_string();
-        let text = std::fs::read_to_string(file)
-            .map_err(|cause| Error::user(format!("{shown} cannot be read")).because(cause))?;
+        let text = std::fs::read_to_string(file).map_err(|cause| Error::unreadable(format!("{shown}"), cause))?;
         let (format, read) = gate::import(&text, &shown)?;
         ui.note(format!("{shown}: {format}, {} entries", read.entries.len() + read.untranslated.len()));
         read.untranslated.iter().for_each(|why| ui.warn(format!("not imported: {why}")));

@@ -153,8 +153,7 @@ pub(super) fn report(args: &ReportArgs) -> Result<Exit> {
         Some(path) => {
             let mut text = Vec::new();
             super::ended_early(render(&mut text))?;
-            std::fs::write(path, text)
-                .map_err(|cause| Error::user(format!("{} cannot be written", path.display())).because(cause))?;
+            std::fs::write(path, text).map_err(|cause| Error::unwritable(path.display(), cause))?;
         }
     }
     let partial = view.findings.coverage.iter().any(Coverage::is_partial);

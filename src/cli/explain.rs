@@ -22,8 +22,7 @@ pub(super) fn run(args: &ExplainArgs, ui: Ui) -> Result<Exit> {
     }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for file in files {
-        let bytes = std::fs::read(&file)
-            .map_err(|cause| Error::user(format!("{} cannot be read", file.display())).because(cause))?;
+        let bytes = std::fs::read(&file).map_err(|cause| Error::unreadable(file.display(), cause))?;
         let path = file.display().to_string();
         let places = detector.explain(&bytes, Some(&path));
         let written = places.iter().try_for_each(|place| one(&mut out, args, &path, &bytes, place));
@@ -38,7 +37,7 @@ fn list(path: &Path, into: &mut Vec<PathBuf>) -> Result<()> {
         into.push(path.to_owned());
         return Ok(());
     }
-    let unreadable = |cause| Error::user(format!("the folder {} cannot be read", path.display())).because(cause);
+    let unreadable = |cause| Error::unreadable(format!("the folder {}", path.display()), cause);
     let mut inside = Vec::new();
     for entry in std::fs::read_dir(path).map_err(unreadable)? {
         inside.push(entry.map_err(unreadable)?.path());

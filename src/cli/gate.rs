@@ -17,6 +17,7 @@ use crate::report::Listing;
 /// Runs the command.
 pub(super) fn run(args: &GateArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> {
     let began = clock::now().to_string();
+    listing::check(&args.to)?;
     let (what, format) = if args.ci {
         let found = pipeline::find(&variable)?;
         (found.what, found.format)
@@ -114,5 +115,5 @@ fn input(path: &Path) -> Result<Vec<u8>> {
     } else {
         std::fs::read(path)
     };
-    read.map_err(|cause| Error::user(format!("{} cannot be read", path.display())).because(cause))
+    read.map_err(|cause| Error::unreadable(path.display(), cause))
 }

@@ -55,7 +55,7 @@ pub(super) fn run(args: &InitArgs, ui: Ui) -> Result<Exit> {
     let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
     file.and_then(|mut file| file.write_all(TEMPLATE.as_bytes())).map_err(|cause| {
         let there = cause.kind() == std::io::ErrorKind::AlreadyExists;
-        let error = Error::user(format!("{} cannot be written", path.display())).because(cause);
+        let error = Error::unwritable(path.display(), cause);
         if there {
             error.still("The file that is there was not touched.").next("Edit it, or move it away.")
         } else {

@@ -46,6 +46,19 @@ pub(super) fn write(listing: &Listing<'_>, format: ListingFormat, to: &WriteArgs
     }
 }
 
+/// Before long work: whether the folders of all files that shall be written are there.
+pub(super) fn check(to: &WriteArgs) -> Result<()> {
+    let all = to.output.iter().chain(to.report.iter().map(|also| &also.path));
+    all.into_iter().try_for_each(|path| match std::fs::metadata(folder(path)) {
+        Ok(_) => Ok(()),
+        Err(cause) => Err(Error::unwritable(path.display(), cause).still("Nothing was read yet.")),
+    })
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Writes every further report to its file.
 pub(super) fn reports(listing: &Listing<'_>, also: &[Also]) -> Result<()> {
     also.iter().try_for_each(|one| to_file(&one.path, &render(listing, one.format)?))
@@ -71,8 +84,7 @@ fn render(listing: &Listing<'_>, format: ListingFormat) -> Result<Vec<u8>> {
 
 /// Whole or not at all: a pipeline must not upload half a report or read half a ledger.
 pub(super) fn to_file(path: &Path, text: &[u8]) -> Result<()> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+    let written = tempfile::NamedTempFile::new_in(folder(path)).and_then(|mut file| {
         file.write_all(text)?;
         #[cfg(unix)]
         {
@@ -82,14 +94,14 @@ pub(super) fn to_file(path: &Path, text: &[u8]) -> Result<()> {
         }
         file.persist(path).map(drop).map_err(|error| error.error)
     });
-    written.map_err(|cause| Error::user(format!("{} cannot be written", path.display())).because(cause))
+    written.map_err(|cause| Error::unwritable(path.display(), cause))
 }
 
 fn step_summary(listing: &Listing<'_>) -> Result<()> {
     let Some(path) = std::env::var_os(STEP_SUMMARY).filter(|path| !path.is_empty()) else { return Ok(()) };
     let text = render(listing, ListingFormat::Markdown)?;
     let written = std::fs::OpenOptions::new().append(true).create(true).open(&path);
-    written.and_then(|mut file| file.write_all(&text)).map_err(|cause| {
-        Error::user(format!("the page of this step ({STEP_SUMMARY}) cannot be written")).because(cause)
-    })
+    written
+        .and_then(|mut file| file.write_all(&text))
+        .map_err(|cause| Error::unwritable(format!("the page of this step ({STEP_SUMMARY})"), cause))
 }

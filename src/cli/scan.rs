@@ -22,6 +22,7 @@ use crate::source::{self, Coverage, OpenOptions, Progress, Seen, Source};
 /// Runs the command.
 pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> {
     let (started, began) = (Instant::now(), clock::now().to_string());
+    listing::check(&args.to)?;
     if args.nice {
         yield_to_others(ui);
     }
@@ -136,8 +137,7 @@ fn needles(path: &Path) -> Result<Vec<Needle>> {
     if path == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut text)?;
     } else {
-        text = std::fs::read(path)
-            .map_err(|cause| Error::user(format!("the file of needles {shown} cannot be read")).because(cause))?;
+        text = std::fs::read(path).map_err(|cause| Error::unreadable(format!("the file of needles {shown}"), cause))?;
     }
     let text = SecretValue::new(text);
     let lines = text.expose().split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -169,10 +169,11 @@ fn print(args: &ScanArgs, scan: &Scan<'_>, keyed: bool, began: String) -> Result
     if !args.to.report.is_empty() {
         listed(scan, keyed, began, |listing| listing::reports(listing, &args.to.report))?;
     }
-    let file = args.to.output.as_ref().map(|path| {
-        std::fs::File::create(path)
-            .map_err(|cause| Error::user(format!("{} cannot be written", path.display())).because(cause))
-    });
+    let file = args
+        .to
+        .output
+        .as_ref()
+        .map(|path| std::fs::File::create(path).map_err(|cause| Error::unwritable(path.display(), cause)));
     let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match file.transpose()? {
         Some(file) => Box::new(file),
         None => Box::new(std::io::stdout().lock()),

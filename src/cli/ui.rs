@@ -3,13 +3,16 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::error::Error;
 use crate::report::shown;
 use crate::source::Progress;
+
+/// Work that ends within it needs no bar.
+const MOMENT: Duration = Duration::from_millis(400);
 
 /// What the person at the terminal wants to see on standard error.
 #[derive(Clone, Copy, Debug)]
@@ -64,23 +67,37 @@ impl Ui {
         if self.quiet || !std::io::stderr().is_terminal() {
             return Bar { stop: Arc::new(AtomicBool::new(true)), thread: None };
         }
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let style = "{msg} {bar:30} {bytes} of {total_bytes} at {bytes_per_sec}, {eta} left";
-        bar.set_style(ProgressStyle::with_template(style).expect("because the template is a constant that parses"));
-        bar.set_message(what.to_owned());
-        let stop = Arc::new(AtomicBool::new(false));
+        let (what, stop) = (what.to_owned(), Arc::new(AtomicBool::new(false)));
         let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                let (done, total) = progress.state();
-                bar.set_length(total.max(done));
-                bar.set_position(done);
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            bar.finish_and_clear();
-        });
+        let thread = std::thread::spawn(move || draw(&what, &progress, &stopped));
         Bar { stop, thread: Some(thread) }
     }
+}
+
+/// Draws until it is stopped, which also wakes it up. What is done in a moment shows no bar.
+fn draw(what: &str, progress: &Progress, stopped: &AtomicBool) {
+    let began = Instant::now();
+    let mut drawn: Option<ProgressBar> = None;
+    while !stopped.load(Ordering::Relaxed) {
+        if began.elapsed() >= MOMENT {
+            let bar = drawn.get_or_insert_with(|| bar(what, began));
+            let (done, total) = progress.state();
+            bar.set_length(total.max(done));
+            bar.set_position(done);
+        }
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
+    if let Some(bar) = drawn {
+        bar.finish_and_clear();
+    }
+}
+
+fn bar(what: &str, began: Instant) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()).with_elapsed(began.elapsed());
+    let style = "{msg} {bar:30} {bytes} of {total_bytes} at {bytes_per_sec}, {eta} left";
+    bar.set_style(ProgressStyle::with_template(style).expect("because the template is a constant that parses"));
+    bar.set_message(what.to_owned());
+    bar
 }
 
 /// Names of files and answers of servers stand in messages: they must not steer the terminal.
@@ -98,6 +115,7 @@ impl Drop for Bar {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             // The drawing thread owns nothing but the bar: a panic there is not worth a second one here.
             let _ = thread.join();
         }

@@ -20,6 +20,7 @@ use crate::source::{Coverage, git};
 
 /// Runs the command.
 pub(super) fn run(args: &WatchArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> {
+    listing::check(&args.to)?;
     let home = Home::open(home)?;
     let rules = super::rules::with(&args.rules, ui)?;
     loop {
@@ -91,7 +92,7 @@ fn repositories(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             all.push(path.clone());
             continue;
         }
-        let unreadable = |cause| Error::user(format!("{} cannot be read", path.display())).because(cause);
+        let unreadable = |cause| Error::unreadable(path.display(), cause);
         let mut inside: Vec<PathBuf> = std::fs::read_dir(path)
             .map_err(unreadable)?
             .filter_map(|entry| entry.ok().map(|entry| entry.path()).filter(|path| git::is_repository(path)))

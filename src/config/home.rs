@@ -79,11 +79,10 @@ impl Home {
         if !path.exists() {
             let fresh = data_encoding::HEXLOWER.encode(&clock::random::<32>());
             write_private(&path, fresh.as_bytes())
-                .map_err(|cause| Error::user(format!("the key file {shown} cannot be written")).because(cause))?;
+                .map_err(|cause| Error::unwritable(format!("the key file {shown}"), cause))?;
         }
         let text = SecretValue::new(
-            fs::read(&path)
-                .map_err(|cause| Error::user(format!("the key file {shown} cannot be read")).because(cause))?,
+            fs::read(&path).map_err(|cause| Error::unreadable(format!("the key file {shown}"), cause))?,
         );
         let key = text.expose_str().and_then(|t| data_encoding::HEXLOWER_PERMISSIVE.decode(t.trim().as_bytes()).ok());
         key.filter(|key| key.len() == 32).map(SecretValue::new).ok_or_else(|| {

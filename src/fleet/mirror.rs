@@ -169,6 +169,6 @@ impl Mirror {
         let text = serde_json::to_vec_pretty(&self.state).expect("because names and times are text");
         std::fs::write(&new, text)
             .and_then(|()| std::fs::rename(&new, &list))
-            .map_err(|cause| Error::user(format!("{} cannot be written", list.display())).because(cause))
+            .map_err(|cause| Error::unwritable(list.display(), cause))
     }
 }

@@ -86,7 +86,7 @@ pub fn install(repo: &Path, hook: Hook, program: &Path, chain: bool) -> Result<I
     })?;
     let folder = folder(&repository);
     let path = folder.join(hook.name());
-    let failed = |cause: std::io::Error| Error::user(format!("{} cannot be written", path.display())).because(cause);
+    let failed = |cause: std::io::Error| Error::unwritable(path.display(), cause);
     fs::create_dir_all(&folder).map_err(failed)?;
     let aside = folder.join(format!("{}.before-offkey", hook.name()));
     let earlier = match fs::read_to_string(&path) {

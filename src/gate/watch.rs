@@ -73,9 +73,7 @@ impl Looked {
     /// When the disk refuses.
     pub fn remember(&self) -> Result<()> {
         let failed = |cause: std::io::Error| {
-            Error::user(format!("{} cannot be written", self.file.display()))
-                .because(cause)
-                .still("The next run tells the same findings again.")
+            Error::unwritable(self.file.display(), cause).still("The next run tells the same findings again.")
         };
         let folder = self.file.parent().expect("because the file is in a folder of offkey's own");
         std::fs::create_dir_all(folder).map_err(failed)?;
@@ -159,7 +157,7 @@ fn recall(file: &Path) -> Result<Option<Memory>> {
     let text = match std::fs::read(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(Error::user(format!("{} cannot be read", file.display())).because(cause)),
+        Err(cause) => return Err(Error::unreadable(file.display(), cause)),
     };
     let memory: Option<Memory> = serde_json::from_slice(&text).ok();
     memory.filter(|memory| memory.schema == SCHEMA).map(Some).ok_or_else(|| {

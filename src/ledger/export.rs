@@ -183,8 +183,7 @@ impl Export {
     /// off, or was made with another key for fingerprints than `keyed`.
     pub fn open(path: &Path, signer: Option<&str>, keyed: Option<&Fingerprinter>) -> Result<Self> {
         let shown = path.display().to_string();
-        let unreadable =
-            |cause: std::io::Error| Error::user(format!("the ledger {shown} cannot be read")).because(cause);
+        let unreadable = |cause: std::io::Error| Error::unreadable(format!("the ledger {shown}"), cause);
         let mut file = File::open(path).map_err(unreadable)?;
         let length = file.metadata().map_err(unreadable)?.len();
         let mut head = vec![0; PAGE.min(usize::try_from(length).unwrap_or(PAGE))];
@@ -251,7 +250,7 @@ impl Export {
         let mut file = self.file.borrow_mut();
         let read =
             file.seek(SeekFrom::Start((self.body + page * PAGE) as u64)).and_then(|_| file.read_exact(&mut bytes));
-        read.map_err(|cause| Error::user(format!("the ledger {} cannot be read", self.shown)).because(cause))?;
+        read.map_err(|cause| Error::unreadable(format!("the ledger {}", self.shown), cause))?;
         if Sha256::digest(&bytes)[..] != self.digests[page * 32..][..32] {
             return Err(refused(&self.shown, "a page of it was changed after it was signed"));
         }

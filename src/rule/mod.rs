@@ -119,9 +119,8 @@ impl RuleSet {
 /// # Errors
 /// When the path or a file cannot be read.
 pub fn files(path: &Path) -> Result<Vec<(String, String)>> {
-    let unreadable = |path: &Path, cause: std::io::Error| {
-        Error::user(format!("the rule file {} cannot be read", path.display())).because(cause)
-    };
+    let unreadable =
+        |path: &Path, cause: std::io::Error| Error::unreadable(format!("the rule file {}", path.display()), cause);
     let mut paths: Vec<PathBuf> = if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|cause| unreadable(path, cause))?;
         entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect()

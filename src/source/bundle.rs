@@ -48,8 +48,7 @@ impl Bundle {
         if !is_zip(path) {
             return Ok(None);
         }
-        let file = File::open(path)
-            .map_err(|cause| Error::user(format!("{} cannot be read", path.display())).because(cause))?;
+        let file = File::open(path).map_err(|cause| Error::unreadable(path.display(), cause))?;
         let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|cause| {
             Error::user(format!("the zip file {} is cut off or damaged", path.display()))
                 .because(cause)
@@ -83,7 +82,7 @@ impl Bundle {
         if let Some(bundle) = Self::open(path, coverage)? {
             return Ok(Some(bundle));
         }
-        let unreadable = |cause| Error::user(format!("{} cannot be read", path.display())).because(cause);
+        let unreadable = |cause| Error::unreadable(path.display(), cause);
         let mut file = File::open(path).map_err(unreadable)?;
         let mut head = Vec::new();
         (&mut file).take(512).read_to_end(&mut head).map_err(unreadable)?;

@@ -99,7 +99,7 @@ fn below(root: &Path) -> Vec<PathBuf> {
 pub fn listed(list: &Path) -> Result<Vec<PathBuf>> {
     let shown = list.display();
     let text = std::fs::read_to_string(list)
-        .map_err(|cause| Error::user(format!("the list of repositories {shown} cannot be read")).because(cause))?;
+        .map_err(|cause| Error::unreadable(format!("the list of repositories {shown}"), cause))?;
     let folder = list.parent().unwrap_or(Path::new(""));
     let mut paths = Vec::new();
     for (number, line) in text.lines().enumerate() {

@@ -55,8 +55,7 @@ impl Source for Files {
 
     fn read(&self, sink: &dyn Sink, progress: &Progress) -> Result<Coverage> {
         let mut account = Coverage::new(self.name(), "files");
-        let meta = fs::metadata(&self.root)
-            .map_err(|cause| Error::user(format!("{} cannot be read", self.root.display())).because(cause))?;
+        let meta = fs::metadata(&self.root).map_err(|cause| Error::unreadable(self.root.display(), cause))?;
         let walk = Walk { files: self, sink, progress, total: Mutex::new(Coverage::default()) };
         if meta.is_dir() {
             let rules = if self.ignored { None } else { above(&self.root) };

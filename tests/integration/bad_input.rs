@@ -92,7 +92,7 @@ fn what_cannot_be_meant_is_refused_before_anything_is_read() {
     folder.expect(&["scan", "--map", "body=text", "text"], 2, &["body is no field of a map", "author"]);
     folder.expect(&["scan", "--map", "text", "text"], 2, &["not of the form field=name"]);
     folder.expect(&["scan", "--report", "pdf=x", "text"], 2, &["no form is called pdf", "sarif", "junit"]);
-    folder.expect(&["scan", "text"], 10, &["1 credential in 1 place\n", "1 document"]);
+    folder.expect(&["scan", "text"], 10, &["1 credential in 1 place, by rule:\n", "1 document"]);
 }
 
 /// Whoever writes a secret out where a source is wanted, or forgets a quote, finds the line named and not the secret.
@@ -204,7 +204,7 @@ fn an_empty_repository_is_nothing_and_a_corrupt_pack_is_a_gap() {
     folder.put("empty/.keep", "");
     std::fs::remove_file(folder.path("empty/.keep")).expect("removed");
     folder.git("empty", &["init", "-q"]);
-    folder.expect(&["scan", "empty"], 0, &["No credentials found"]);
+    folder.expect(&["scan", "empty"], 0, &["There was nothing to read"]);
 
     folder.put("repo/plain.txt", "nothing here\n");
     folder.git("repo", &["init", "-q"]);
@@ -279,4 +279,30 @@ fn an_aws_endpoint_that_is_away_and_a_dead_key_are_named() {
         &["store aws", "store ssm", "cannot be reached", "Check region, endpoint and key"],
     );
     ask("two", &lab.url, &["store aws", "UnrecognizedClientException", "IAM user alice", "InvalidClientTokenId"]);
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_named_before_any_work_with_what_to_do_next() {
+    let folder = Folder::new();
+    folder.put("notes.txt", format!("password = {}\n", password()));
+    for arguments in [
+        &["scan", "nothing"][..],
+        &["scan", "notes.txt", "--rules", "nothing.toml"],
+        &["scan", "notes.txt", "--needles", "nothing.txt"],
+        &["scan", "notes.txt", "--findings", "nothing.json"],
+        &["scan", "--repos-from", "nothing.txt"],
+        &["scan", "notes.txt", "-o", "no-folder/out.txt"],
+        &["scan", "notes.txt", "--report", "sarif=no-folder/out.sarif"],
+        &["explain", "nothing"],
+        &["rules", "test", "nothing.toml"],
+        &["report", "--case", "nothing"],
+        &["audit", "show", "nothing"],
+        &["audit", "verify", "nothing"],
+    ] {
+        let output = folder.offkey(arguments);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
+        assert!(text.contains("error: ") && text.contains("  next: "), "{arguments:?}: {text}");
+        assert!(!text.contains("credential in"), "{arguments:?} worked first: {text}");
+    }
 }

@@ -79,8 +79,7 @@ pub(super) fn run(args: &DemoArgs, ui: Ui) -> Result<Exit> {
     let page = dir.join("report.html");
     let mut html = Vec::new();
     super::ended_early(report::case_html(&CaseView::open(case)?, &mut html))?;
-    std::fs::write(&page, html)
-        .map_err(|cause| Error::user(format!("{} cannot be written", page.display())).because(cause))?;
+    std::fs::write(&page, html).map_err(|cause| Error::unwritable(page.display(), cause))?;
     stage.say(&format!("The report for people: {}", page.display()));
     stage.say(&format!("Look around in {}; nothing outside of it was touched.", dir.display()));
     Ok(if verdict.complete { Exit::Clean } else { Exit::Open })

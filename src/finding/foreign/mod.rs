@@ -59,8 +59,7 @@ impl Report {
     /// When it cannot be read or is of no known format.
     pub fn read(path: &Path, folders: &[PathBuf]) -> Result<Self> {
         let shown = path.display().to_string();
-        let bytes = std::fs::read(path)
-            .map_err(|cause| Error::user(format!("the report {shown} cannot be read")).because(cause))?;
+        let bytes = std::fs::read(path).map_err(|cause| Error::unreadable(format!("the report {shown}"), cause))?;
         // Held as a secret: it is full of values.
         let text = SecretValue::new(bytes);
         let objects = objects(text.expose());

@@ -67,8 +67,8 @@ pub fn with_builtin(files: &[impl AsRef<Path>]) -> Result<(Arc<RuleSet>, Vec<Imp
 /// When it cannot be read, is of no known format, or is of ours and has problems.
 pub fn read(file: &Path) -> Result<Imported> {
     let shown = file.display();
-    let text = std::fs::read_to_string(file)
-        .map_err(|cause| Error::user(format!("the rule file {shown} cannot be read")).because(cause))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|cause| Error::unreadable(format!("the rule file {shown}"), cause))?;
     if let Ok(table) = text.parse::<toml::Table>() {
         if table.contains_key("provider") {
             let rules = RuleSet::load(file)?.rules().to_vec();
