@@ -182,7 +182,7 @@ pub(super) fn import(args: &ImportArgs, home: Option<&Path>, ui: Ui) -> Result<E
     let mut wishes = Vec::new();
     for file in &args.files {
         let shown = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|cause| Error::unreadable(format!("{shown}"), cause))?;
+        let text = std::fs::read_to_string(file).map_err(|cause| Error::unreadable(&shown, cause))?;
         let (format, read) = gate::import(&text, &shown)?;
         ui.note(format!("{shown}: {format}, {} entries", read.entries.len() + read.untranslated.len()));
         read.untranslated.iter().for_each(|why| ui.warn(format!("not imported: {why}")));
