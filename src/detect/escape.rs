@@ -106,10 +106,11 @@ pub(super) struct Reading {
 pub(super) fn readings(window: &[u8]) -> Vec<Reading> {
     let from = (0..=window.len()).map(|at| at as u32).collect();
     let mut reading = Reading { text: window.to_vec(), from, layers: Vec::new() };
-    let mut all = Vec::new();
-    if reading.undo_text() {
-        all.push(reading.clone());
+    let text = reading.undo_text();
+    if !memchr::memchr_iter(b'%', &reading.text).any(|at| percent(&reading.text[at..]).is_some()) {
+        return if text { vec![reading] } else { Vec::new() };
     }
+    let mut all = if text { vec![reading.clone()] } else { Vec::new() };
     let mut changed = false;
     for _ in 0..DEPTH {
         if !reading.undo("url", percent) {

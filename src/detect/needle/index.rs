@@ -8,9 +8,9 @@ const EMPTY: u32 = u32::MAX;
 /// Anchors of all needles: a filter that answers most places of a document without touching the table, and the table.
 #[derive(Default)]
 pub(super) struct Index {
-    /// Anchors that start with a common letter, and the others. Most places of a text ask the first; few needles need it, so it
-    /// stays near the processor.
-    filters: [Filter; 2],
+    /// Anchors by the [`class`] of their start. Most places of a text ask the third; few needles need it, so it stays near the
+    /// processor.
+    filters: [Filter; 3],
     /// Part of the hash of each slot's key, so that few needles are looked at in vain.
     tags: Vec<u8>,
     /// Needle × 16 + number of its form.
@@ -55,9 +55,21 @@ fn scale(hash: u64, length: usize) -> usize {
     ((u128::from(hash) * length as u128) >> 64) as usize
 }
 
-/// Whether an anchor starts with a digit or with a letter that is rare in text and in programs.
-fn rare(key: u64) -> bool {
-    matches!((key >> (8 * (ANCHOR - 1))) as u8, b'0'..=b'9' | b'j' | b'k' | b'q' | b'v'..=b'z')
+/// Digits and the letters that are rare in text and in programs.
+static RARE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = matches!(byte as u8, b'0'..=b'9' | b'j' | b'k' | b'q' | b'v'..=b'z');
+        byte += 1;
+    }
+    table
+};
+
+/// How an anchor starts: 0 with two of the rare letters, 1 with one, 2 with a common one.
+fn class(key: u64) -> usize {
+    let rare = |place: usize| usize::from(RARE[usize::from((key >> (8 * (ANCHOR - place))) as u8)]);
+    2 - rare(1) * (1 + rare(2))
 }
 
 fn tag(hash: u64) -> u8 {
@@ -73,20 +85,19 @@ impl Index {
         let most: usize = (0..count).map(|needle| most(value(needle))).sum();
         let size = most * 5 / 4 + 1;
         let mut index = Self {
-            filters: [Filter::default(), Filter::for_keys(most)],
+            filters: [Filter::for_keys(most), Filter::default(), Filter::default()],
             tags: vec![0; size],
             slots: vec![EMPTY; size],
         };
-        // Every form of a needle goes to the table at once; the hashes of common ones are kept until they are counted.
-        let mut common: Vec<u64> = Vec::new();
+        // Every form of a needle goes to the table at once; of two classes the hashes are kept until they are counted.
+        let mut kept: [Vec<u64>; 2] = [Vec::new(), Vec::new()];
         for needle in 0..count {
             let mut none = true;
             for (number, key) in choose(value(needle), &mut crowd) {
                 let hash = mix(key);
-                if rare(key) {
-                    index.filters[1].add(hash);
-                } else {
-                    common.push(hash);
+                match class(key) {
+                    0 => index.filters[0].add(hash),
+                    class => kept[class - 1].push(hash),
                 }
                 index.insert(hash, (needle as u32) << 4 | number);
                 none = false;
@@ -95,8 +106,11 @@ impl Index {
                 odd.push(needle);
             }
         }
-        index.filters[0] = Filter::for_keys(common.len());
-        common.into_iter().for_each(|hash| index.filters[0].add(hash));
+        // The filter that is asked most has few keys and room for them: every yes in error costs a look at the table.
+        for ((filter, hashes), room) in index.filters[1..].iter_mut().zip(kept).zip([1, 4]) {
+            *filter = Filter::for_keys(hashes.len() * room);
+            hashes.into_iter().for_each(|hash| filter.add(hash));
+        }
         (index, odd)
     }
 
@@ -142,7 +156,7 @@ impl Index {
     fn ask(&self, block: &mut Block, visit: &mut impl FnMut(usize, Form, usize)) {
         let mut hits = 0u64;
         for (at, key) in block.keys[..block.used].iter().enumerate() {
-            hits |= u64::from(self.filters[usize::from(rare(*key))].has(mix(*key))) << at;
+            hits |= u64::from(self.filters[class(*key)].has(mix(*key))) << at;
         }
         while hits != 0 {
             let at = hits.trailing_zeros() as usize;
@@ -215,7 +229,7 @@ fn choose(value: &[u8], crowd: &mut [u8]) -> Vec<(u32, u64)> {
         }
         anchors.truncate(if form == Form::Text { 32 } else { 8 });
         // A few needles may share an anchor; what dozens share makes a poor one.
-        let cost = |key: u64| u32::from(crowd[scale(mix(key), crowd.len())] >> 3) * 2 + u32::from(!rare(key));
+        let cost = |key: u64| u32::from(crowd[scale(mix(key), crowd.len())] >> 3) * 3 + class(key) as u32;
         let Some((key, place)) = anchors.iter().copied().min_by_key(|(key, _)| cost(*key)) else { continue };
         // A second one, apart from the first, for values that are broken inside the first.
         if form == Form::Text
