@@ -134,6 +134,11 @@ impl Config {
         self.stores.iter().map(StoreEntry::name).chain(self.providers.iter().map(ProviderEntry::name)).collect()
     }
 
+    /// Whether the system of a target, or of a pattern of targets, is one of this file.
+    pub fn knows(&self, pattern: &str) -> bool {
+        super::policy::is_known(pattern, &self.names())
+    }
+
     /// Opens every system that the file names; nothing is asked yet.
     ///
     /// # Errors

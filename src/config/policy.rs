@@ -84,18 +84,22 @@ fn of_targets<'a>(policy: &'a Policy, systems: &'a [&str]) -> impl Iterator<Item
         patterns.iter().enumerate().map(move |(number, pattern)| ([&path[..], &[Index(number)]].concat(), pattern))
     });
     let unknown = patterns.filter_map(move |(path, pattern)| {
-        let system = pattern.split_once(':').map_or(pattern.as_str(), |(system, _)| system);
-        let known = match system.strip_suffix('*') {
-            Some(start) => systems.iter().any(|name| name.starts_with(start)),
-            None => pattern.contains(':') && systems.contains(&system),
-        };
-        (!known)
+        (!is_known(pattern, systems))
             .then(|| (path, format!("{pattern:?} names no store or provider; a target is system:place, * at its end")))
     });
     let rates = policy.rate.keys().filter(move |name| !systems.contains(&name.as_str()));
     unknown.chain(rates.map(|name| {
         (at(&[Key("policy"), Key("rate"), Key(name)]), format!("{name:?} is no store and no provider of this file"))
     }))
+}
+
+/// Whether a pattern of targets begins with the name of a system.
+pub(super) fn is_known(pattern: &str, systems: &[&str]) -> bool {
+    let system = pattern.split_once(':').map_or(pattern, |(system, _)| system);
+    match system.strip_suffix('*') {
+        Some(start) => systems.iter().any(|name| name.starts_with(start)),
+        None => pattern.contains(':') && systems.contains(&system),
+    }
 }
 
 fn of_decisions(policy: &Policy) -> impl Iterator<Item = Mistake<'_>> {

@@ -27,6 +27,8 @@ pub enum Evidence {
     Acknowledged,
     /// An owned, dated exception stands for it.
     Waived,
+    /// It does not end: they go on using it in another role.
+    Kept,
     /// Nothing shows it.
     None,
 }
@@ -111,6 +113,7 @@ async fn look(treatment: &Treatment, execution: &Execution, systems: &Systems, t
             };
             until_seen_dead(treatment, systems, &mut item, todo).await;
         }
+        Disposition::Kept { .. } => (item.closed, item.evidence) = (true, Evidence::Kept),
         Disposition::Waived { .. } => (item.closed, item.evidence) = (true, Evidence::Waived),
         Disposition::AlreadyDead { proof } => {
             item.old = ask_again(treatment, systems).await.or_else(|| Some(Liveness::Dead(proof.clone())));

@@ -8,6 +8,7 @@
 //! aws_users = ["alice"]
 //! vault_aliases = ["userpass/alice"]
 //! key_ids = ["SHA256:…"]
+//! keeps = ["bao:shop/*"]
 //! ```
 
 use std::path::Path;
@@ -35,6 +36,8 @@ struct File {
     vault_aliases: Vec<String>,
     #[serde(default)]
     key_ids: Vec<String>,
+    #[serde(default)]
+    keeps: Vec<String>,
 }
 
 /// Reads the file at `path`.
@@ -51,10 +54,15 @@ pub fn load(path: &Path) -> Result<Identity> {
     let file: File = toml::from_str(&text).map_err(|cause| {
         Error::config(format!("the identity file {shown} is not valid"))
             .because(cause)
-            .next("Keys are name, kind, emails, logins, chat_ids, aws_users, vault_aliases and key_ids.")
+            .next("Keys are name, kind, emails, logins, chat_ids, aws_users, vault_aliases, key_ids and keeps.")
     })?;
     let reason = format!("stated in {}", path.file_name().unwrap_or_default().to_string_lossy());
-    let mut identity = Identity { name: file.name.clone().unwrap_or_default(), kind: file.kind, ..Identity::default() };
+    let mut identity = Identity {
+        name: file.name.clone().unwrap_or_default(),
+        kind: file.kind,
+        keeps: file.keeps,
+        ..Identity::default()
+    };
     let lists = [
         (AliasKind::Email, &file.emails),
         (AliasKind::Login, &file.logins),
@@ -100,6 +108,14 @@ mod tests {
         assert!(identity.owns_email("alice@harbourfinch.example"));
         assert!(identity.owns_email("alice+ci@harbourfinch.example"));
         assert_eq!(identity.aliases[0].reason, "stated in alice.toml");
+    }
+
+    #[test]
+    fn what_somebody_keeps_in_another_role_is_no_name() {
+        let (_dir, path) = written("logins = [\"amoreau\"]\nkeeps = [\"bao:shop/*\"]\n");
+        assert_eq!(load(&path).expect("valid").keeps, ["bao:shop/*"]);
+        let (_dir, path) = written("name = \"Alice Moreau\"\nkeeps = [\"bao:shop/*\"]\n");
+        assert!(load(&path).is_err(), "nobody is named");
     }
 
     #[test]

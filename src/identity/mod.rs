@@ -77,6 +77,9 @@ pub struct Identity {
     pub kind: IdentityKind,
     /// Every name, with its reason.
     pub aliases: Vec<Alias>,
+    /// Targets (`system:place`, `*` at its end for the rest) that they go on using: who changes role loses the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keeps: Vec<String>,
     /// Names that look alike but are not used: somebody has to state them in the identity file first.
     #[serde(default)]
     pub suggestions: Vec<Alias>,

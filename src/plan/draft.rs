@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::period::Period;
-use super::policy::{Decision, Policy, Waiver, Way};
+use super::policy::{Decision, Policy, Waiver, Way, fits};
 use super::sequence::{consumers, provider, readable, revoke, rotate, rotate_there};
 use super::step::{Disposition, Does, Plan, Step, Treatment};
 use crate::action::{Slot, Target, ValueRef};
@@ -54,6 +54,8 @@ pub struct Inputs<'a> {
     pub case: Uuid,
     /// Who leaves.
     pub identity: &'a str,
+    /// Targets that they go on using in another role, `*` at the end.
+    pub keeps: &'a [String],
     /// Today, `2026-11-22`: waivers end.
     pub today: &'a str,
     /// Distinct values found in text or read by the leaver.
@@ -158,6 +160,7 @@ fn notes(inputs: &Inputs<'_>, treatments: &[Treatment]) -> Vec<String> {
             format!("the waiver {} of {} {state} nothing that was found: remove it", waiver.id, waiver.owner)
         })
         .collect();
+    notes.extend(of_keeps(inputs, treatments));
     for step in treatments.iter().flat_map(|treatment| &treatment.steps) {
         if let Does::Overwrite(does) = &step.does {
             notes.push(format!(
@@ -176,6 +179,28 @@ fn notes(inputs: &Inputs<'_>, treatments: &[Treatment]) -> Vec<String> {
                 treatment.id, treatment.grace, account.at
             ));
         }
+    }
+    notes
+}
+
+/// What a change of role leaves to think about: what they keep and nobody found, and accounts that may read fresh values.
+fn of_keeps(inputs: &Inputs<'_>, treatments: &[Treatment]) -> Vec<String> {
+    let places = inputs.holdings.iter().map(|holding| &holding.at);
+    let accounts = inputs.accounts.iter().map(|account| &account.at);
+    let all: Vec<String> =
+        inputs.owned.iter().map(|owned| &owned.at).chain(accounts).chain(places).map(ToString::to_string).collect();
+    let unmatched = inputs.keeps.iter().filter(|pattern| !all.iter().any(|target| fits(pattern, target)));
+    let mut notes: Vec<String> = unmatched
+        .map(|pattern| format!("{} keeps {pattern}, which fits nothing that was found", inputs.identity))
+        .collect();
+    if treatments.iter().any(|one| one.disposition == Disposition::Rotate) {
+        let stays = |owned: &&Owned| owned.facts.contains_key(FREEZE) && kept(inputs, &owned.at.to_string()).is_some();
+        notes.extend(inputs.owned.iter().filter(stays).map(|owned| {
+            format!(
+                "{} stays: take its rights on what is rotated here away first, or it reads the new values",
+                owned.at
+            )
+        }));
     }
     notes
 }
@@ -210,6 +235,8 @@ fn of_owned(inputs: &Inputs<'_>, owned: &Owned) -> Treatment {
             Disposition::Open { todo: format!("{} is protected by policy: end it by hand", owned.at) };
     } else if let Liveness::Dead(proof) = &owned.liveness {
         treatment.disposition = Disposition::AlreadyDead { proof: proof.clone() };
+    } else if let Some(by) = kept(inputs, &owned.at.to_string()) {
+        treatment.disposition = Disposition::Kept { by };
     } else if owned.facts.contains_key(OWN) {
         let todo = format!("offkey itself works with {}: give it a credential of its own, then sweep again", owned.at);
         treatment.disposition = Disposition::Open { todo };
@@ -306,6 +333,11 @@ fn dispose(inputs: &Inputs<'_>, facts: &Facts<'_>) -> Ending {
     if let Some(Account { liveness: Liveness::Dead(proof), .. }) = facts.account {
         return (Disposition::AlreadyDead { proof: proof.clone() }, Vec::new());
     }
+    // One place that they lose is enough: the value is the same everywhere.
+    let keeps: Option<Vec<String>> = facts.touched.iter().map(|target| kept(inputs, target)).collect();
+    if let Some(by) = keeps.and_then(|all| all.into_iter().next()) {
+        return (Disposition::Kept { by }, Vec::new());
+    }
     if inputs.own.contains(&facts.credential.fingerprint) {
         return open(
             "offkey itself logs in with it, and would lock itself out: give it a credential of its own, then sweep again"
@@ -314,6 +346,11 @@ fn dispose(inputs: &Inputs<'_>, facts: &Facts<'_>) -> Ending {
     }
     let decided = facts.decision.and_then(|decision| by_decision(inputs, facts, decision));
     decided.or_else(|| by_itself(inputs, facts)).unwrap_or_else(|| by_kind(inputs, facts))
+}
+
+/// What the identity file says of a target that they go on using.
+fn kept(inputs: &Inputs<'_>, target: &str) -> Option<String> {
+    inputs.keeps.iter().find(|pattern| fits(pattern, target)).cloned()
 }
 
 /// What policy decided, if that is not a rotation.
@@ -369,7 +406,8 @@ fn by_itself(inputs: &Inputs<'_>, facts: &Facts<'_>) -> Option<Ending> {
     }
     if let Some(copy) = facts.holdings.iter().find(|other| entry_of(&other.at) != entry) {
         return Some(open(format!(
-            "{entry} is rotated by its own store, which does not know the copy at {}: let its consumers read {entry} and              remove the copy, then sweep again",
+            "{entry} is rotated by its own store, which does not know the copy at {}: let its consumers read {entry} and \
+             remove the copy, then sweep again",
             copy.at
         )));
     }

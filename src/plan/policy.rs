@@ -198,7 +198,7 @@ fn any(patterns: &[String], names: &[impl AsRef<str>]) -> bool {
     patterns.is_empty() || patterns.iter().any(|pattern| names.iter().any(|name| fits(pattern, name.as_ref())))
 }
 
-fn fits(pattern: &str, target: &str) -> bool {
+pub(super) fn fits(pattern: &str, target: &str) -> bool {
     pattern.strip_suffix('*').map_or(pattern == target, |start| target.starts_with(start))
 }
 

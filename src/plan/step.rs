@@ -90,6 +90,11 @@ pub enum Disposition {
         /// Day on which it ends.
         until: String,
     },
+    /// They go on using it: they change role, and the identity file says so.
+    Kept {
+        /// What the file says.
+        by: String,
+    },
     /// Left to end by itself, as policy decided; open until it was seen dead.
     LetExpire {
         /// Day after which it must be dead.

@@ -23,6 +23,7 @@ struct World {
     owned: Vec<Owned>,
     waivers: Vec<Waiver>,
     own: Vec<Fingerprint>,
+    keeps: Vec<String>,
     policy: Policy,
 }
 
@@ -31,6 +32,7 @@ impl World {
         draft(&Inputs {
             case: Uuid::from_u128(5),
             identity: "Alice Moreau",
+            keeps: &self.keeps,
             today: "2026-11-22",
             credentials: &self.credentials,
             exposures: &self.exposures,
@@ -231,7 +233,9 @@ proptest! {
                     let verified = treatment.steps.iter().any(|s| matches!(s.does, Does::Provider(ProviderStep::Verify { .. })));
                     prop_assert_eq!(verified, treatment.credential.is_some());
                 }
-                Disposition::LetExpire { .. } | Disposition::HandOver { .. } => prop_assert!(false, "no policy says so"),
+                Disposition::LetExpire { .. } | Disposition::HandOver { .. } | Disposition::Kept { .. } => {
+                    prop_assert!(false, "nobody says so");
+                }
                 Disposition::Open { todo } => prop_assert!(!treatment.acts() && todo.len() > 20, "{todo}"),
                 Disposition::AlreadyDead { proof } => prop_assert!(!treatment.acts() && !proof.is_empty()),
                 Disposition::Waived { until, .. } => prop_assert!(!treatment.acts() && until.as_str() >= "2026-11-22"),

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::words::{Tame, account, counted, items};
 use super::{CaseView, verb};
+use crate::confirm::Evidence;
 use crate::plan::Treatment;
 use crate::source::Coverage;
 
@@ -138,6 +139,9 @@ fn summary(view: &CaseView, out: &mut dyn Write) -> io::Result<()> {
     let open = view.plan.treatments.iter().filter(|t| matches!(view.outcome(t).0, "open")).count();
     let partial = view.findings.coverage.iter().any(Coverage::is_partial);
     let state = match &view.verdict {
+        Some(verdict) if verdict.complete && verdict.items.iter().any(|item| item.evidence == Evidence::Kept) => {
+            "COMPLETE: every old value is dead, covered by a waiver or kept for the new role".to_owned()
+        }
         Some(verdict) if verdict.complete => "COMPLETE: every old value is dead or covered by a waiver".to_owned(),
         Some(_) => format!("NOT COMPLETE: {}", items(open, "is open", "are open")),
         None if view.plan.changes() == 0 && open == 0 => "Nothing to do".to_owned(),

@@ -216,6 +216,7 @@ impl CaseView {
         match &treatment.disposition {
             Disposition::Open { todo } | Disposition::HandOver { todo, .. } => ("open", todo.clone()),
             Disposition::LetExpire { by } => ("open", format!("ends by itself until {by}: confirm after that")),
+            Disposition::Kept { by } => ("kept", format!("still theirs in another role: {by}")),
             Disposition::Waived { waiver, until } => ("waived", format!("waiver {waiver}, until {until}")),
             Disposition::AlreadyDead { proof } => ("closed", format!("its issuer rejects it already: {proof}")),
             _ if self.execution.is_done(treatment) => ("done", "carried out, not confirmed yet".to_owned()),
@@ -242,6 +243,7 @@ fn verb(disposition: &Disposition) -> &'static str {
         Disposition::Revoke => "revoke",
         Disposition::Rotate => "rotate",
         Disposition::AlreadyDead { .. } => "dead already",
+        Disposition::Kept { .. } => "keep",
         Disposition::Waived { .. } => "waived",
         Disposition::LetExpire { .. } => "let expire",
         Disposition::HandOver { .. } => "hand over",

@@ -74,6 +74,12 @@ pub fn sweep(ask: &Ask, home: &Home, progress: &Progress) -> Result<Swept> {
     let config = config::load(&ask.config, false)?;
     let systems = config.systems(&fingerprinter)?;
     let mut identity = identity::load(&ask.identity)?;
+    if let Some(pattern) = identity.keeps.iter().find(|pattern| !config.knows(pattern)) {
+        let (file, config) = (ask.identity.display(), ask.config.display());
+        return Err(Error::config(format!("{file} keeps {pattern:?}, which names no store or provider of {config}"))
+            .still("Nothing was read or changed.")
+            .next("A target is system:place, * at its end."));
+    }
     let sources = open(&ask.paths, &ask.open)?;
     for source in &sources {
         identity.widen(&source.roster()?);
@@ -108,6 +114,7 @@ pub fn sweep(ask: &Ask, home: &Home, progress: &Progress) -> Result<Swept> {
     let plan = plan::draft(&Inputs {
         case: request.id,
         identity: &request.identity.name,
+        keeps: &request.identity.keeps,
         today: &clock::now().to_string()[..10],
         credentials: &labels,
         exposures: &exposures,

@@ -39,6 +39,7 @@ pub(super) fn swept(
         };
         let leaver = strongest(true);
         let disposition = treatments.get(&record.fingerprint).map(|treatment| &treatment.disposition);
+        let kept = matches!(disposition, Some(Disposition::Kept { .. }));
         let (state, until) = match (disposition, &record.liveness) {
             (Some(Disposition::Waived { until, .. }), _) => (State::Waived, Some(until.clone())),
             (Some(Disposition::AlreadyDead { .. }), _) | (_, Some(Liveness::Dead(_))) => (State::Revoked, None),
@@ -49,7 +50,7 @@ pub(super) fn swept(
             fingerprint: record.fingerprint,
             kind: record.kind.clone(),
             label: record.label.clone(),
-            departed: leaver.as_ref().map(|_| request.opened.clone()),
+            departed: leaver.as_ref().filter(|_| !kept).map(|_| request.opened.clone()),
             owner: leaver.or_else(|| strongest(false)).unwrap_or_default(),
             state,
             since: now.clone(),
@@ -82,8 +83,13 @@ fn become_dead(home: &Home, plan: &Plan, is_done: impl Fn(&Treatment) -> bool) {
         for treatment in plan.treatments.iter().filter(|treatment| is_done(treatment)) {
             let state = match treatment.disposition {
                 Disposition::Rotate => State::Rotated,
-                Disposition::Revoke | Disposition::AlreadyDead { .. } => State::Revoked,
-                _ => continue,
+                // What was open was ended by somebody, and seen dead.
+                Disposition::Revoke
+                | Disposition::AlreadyDead { .. }
+                | Disposition::Open { .. }
+                | Disposition::HandOver { .. }
+                | Disposition::LetExpire { .. } => State::Revoked,
+                Disposition::Freeze | Disposition::Waived { .. } | Disposition::Kept { .. } => continue,
             };
             let Some(fingerprint) = treatment.credential else { continue };
             if let Some(known) = ledger.get(&fingerprint)? {

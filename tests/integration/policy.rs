@@ -88,6 +88,14 @@ fn what_is_handed_over_or_left_to_expire_keeps_the_case_open_until_it_is_seen_de
     }
     let confirmed = office.confirm();
     assert_eq!(confirmed.status.code(), Some(0), "{}", told(&confirmed));
+    assert_eq!(ledger(&office).iter().filter(|entry| entry["state"] == "revoked").count(), 3, "all were seen dead");
+}
+
+/// What is remembered across cases.
+fn ledger(office: &Office) -> Vec<serde_json::Value> {
+    let known = office.offkey(&["ledger", "list", "--format", "jsonl"], None);
+    let text = String::from_utf8_lossy(&known.stdout).into_owned();
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
 #[test]
@@ -145,4 +153,45 @@ fn a_hook_runs_after_the_promotion_and_is_told_targets_and_no_value() {
     let resumed = office.offkey(&["resume", "--case", "case"], None);
     assert_eq!(resumed.status.code(), Some(0), "{}", told(&resumed));
     assert_eq!(office.confirm().status.code(), Some(0));
+}
+
+#[test]
+fn who_changes_role_keeps_what_the_identity_file_lists_and_loses_the_rest() {
+    let office = Office::open();
+    let identity = fs::read_to_string(office.path("alice.toml")).expect("readable");
+    let keeps = |patterns: &str| {
+        fs::write(office.path("alice.toml"), format!("{identity}keeps = {patterns}\n")).expect("written")
+    };
+    keeps(r#"["nobody:*"]"#);
+    let wrong = office.offkey(&["sweep", "--identity", "alice.toml", "--case", "case", "repo"], None);
+    assert_eq!(wrong.status.code(), Some(2), "{}", told(&wrong));
+    assert!(told(&wrong).contains("names no store or provider"), "{}", told(&wrong));
+    assert!(!office.path("case").exists(), "nothing was begun");
+
+    // The shop's account alone would not do: its value stands in two files, too. Billing is kept whole.
+    let all = office.path("stores/billing.json").display().to_string();
+    keeps(&format!("[\"keyring:role:*\", \"files:{all}#*\", \"keyring:token:nothing\"]"));
+    let digest = office.sweep();
+    let plan = plan(&office);
+    let kept: Vec<_> =
+        plan.treatments.iter().filter(|one| matches!(one.disposition, Disposition::Kept { .. })).collect();
+    assert_eq!(kept.len(), 1, "{:?}", plan.treatments);
+    assert!(kept[0].label.contains("billing"), "{}", kept[0].label);
+    let departed = |entry: &&serde_json::Value| !entry["departed"].is_null();
+    assert_eq!(ledger(&office).iter().filter(departed).count(), 2, "what they keep is not a departed person's");
+    assert!(
+        plan.notes.iter().any(|note| note.contains("keyring:token:nothing, which fits nothing")),
+        "{:?}",
+        plan.notes
+    );
+    let applied = office.apply(&digest);
+    assert_eq!(applied.status.code(), Some(0), "{}", told(&applied));
+    assert!(office.accepts("billing", text(&office.old["billing"])), "kept");
+    assert!(
+        !office.accepts("shop", text(&office.old["shop"]))
+            && !office.accepts("alice-token", text(&office.old["alice-token"]))
+    );
+    let confirmed = office.confirm();
+    assert_eq!(confirmed.status.code(), Some(0), "{}", told(&confirmed));
+    assert!(told(&confirmed).contains("kept for the new role"), "{}", told(&confirmed));
 }

@@ -120,6 +120,7 @@ pub(crate) fn setting_where(
     let plan = draft(&Inputs {
         case: Uuid::from_u128(1),
         identity: "Alice",
+        keeps: &[],
         today: "2026-11-22",
         credentials: &known,
         exposures: &exposures,
