@@ -93,7 +93,7 @@ fn detector(needles: usize) -> Detector {
         let value = (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Needle { label: format!("n{n}"), value: SecretValue::new(format!("x{value:016x}kQ")) }
     };
-    Detector::new(Arc::clone(&RULES), (0..needles).map(needle).collect(), Options::default())
+    Detector::new(Arc::clone(&RULES), (0..needles).map(needle).collect::<Vec<_>>(), Options::default())
         .expect("because the rules are checked")
 }
 

@@ -12,7 +12,7 @@ use super::ui::Ui;
 use crate::attribution;
 use crate::clock;
 use crate::config::Home;
-use crate::detect::{self, Detector, Needle, Options};
+use crate::detect::{self, Detector, Options, Values};
 use crate::error::{Error, Result};
 use crate::finding::{self, Credential, Report};
 use crate::report::{self, Listing, Scan};
@@ -28,8 +28,8 @@ pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
     }
     let rules = super::rules::with(&args.source.rules, ui)?;
     let reports = reports(&args.source)?;
-    let mut needles = args.needles.as_deref().map_or_else(|| Ok(Vec::new()), needles)?;
-    needles.extend(reports.iter().flat_map(Report::needles));
+    let mut needles = args.needles.as_deref().map_or_else(|| Ok(Values::default()), needles)?;
+    reports.iter().flat_map(Report::needles).for_each(|needle| needles.push(&needle));
     let options = Options { min_confidence: args.min_confidence };
     let detector = Detector::new(Arc::clone(&rules), needles, options)?;
     let mut refused = Coverage::new("needles", "exact-values");
@@ -131,18 +131,16 @@ pub(super) fn paths(args: &SourceArgs) -> Result<Vec<PathBuf>> {
 }
 
 /// One value a line; from a file or from standard input, never from the command line.
-fn needles(path: &Path) -> Result<Vec<Needle>> {
+fn needles(path: &Path) -> Result<Values> {
+    let shown = path.display().to_string();
     let mut text = Vec::new();
-    let shown = path.display();
     if path == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut text)?;
     } else {
-        text = std::fs::read(path).map_err(|cause| Error::unreadable(format!("the file of needles {shown}"), cause))?;
+        text = std::fs::read(path)
+            .map_err(|cause| Error::user(format!("the file of needles {shown} cannot be read")).because(cause))?;
     }
-    let text = SecretValue::new(text);
-    let lines = text.expose().split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let values = lines.enumerate().filter(|(_, line)| !line.is_empty());
-    Ok(values.map(|(n, line)| Needle { label: format!("{shown}:{}", n + 1), value: SecretValue::new(line) }).collect())
+    Ok(Values::lines(&shown, text))
 }
 
 /// A scan works without a folder of its own; its fingerprints then hold for this run only.

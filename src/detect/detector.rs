@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use super::engine::{self, Carried, Find, Routes};
 use super::escape::Between;
 use super::matcher::{Cost, Matcher};
-use super::needle::{Needle, Needles, Refused};
+use super::needle::{Needles, Refused, Values};
 use super::prefilter::{self, Prefilter};
 use super::{Match, doubt, escape, filter, generic, pair, prior, sample, vendor};
 use crate::error::Result;
@@ -46,11 +46,11 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// A detector for a set of rules and exact values.
+    /// A detector for a set of rules and exact values: a list of needles, or [`Values`].
     ///
     /// # Errors
     /// When a rule's pattern does not compile; `offkey rules check` says why.
-    pub fn new(rules: Arc<RuleSet>, needles: Vec<Needle>, options: Options) -> Result<Self> {
+    pub fn new(rules: Arc<RuleSet>, needles: impl Into<Values>, options: Options) -> Result<Self> {
         let mut keywords: Vec<Vec<String>> = rules.rules().iter().map(|rule| rule.keywords.clone()).collect();
         if generic::wanted(&rules) {
             let telling = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
@@ -67,7 +67,7 @@ impl Detector {
             matchers,
             vendors: OnceLock::new(),
             rules,
-            needles: Needles::new(needles),
+            needles: Needles::new(needles.into()),
             options,
             scanned: AtomicU64::new(0),
             spared: AtomicU64::new(0),
@@ -76,7 +76,7 @@ impl Detector {
 
     /// Needles that are not searched for.
     pub fn refused(&self) -> &[Refused] {
-        &self.needles.refused
+        self.needles.refused()
     }
 
     /// Digest of everything that decides what is found: rules, ranker, options, version. `None` with needles, whose values

@@ -26,7 +26,7 @@ pub use allow::{Allowance, allowance};
 pub use detector::{Detector, Options};
 pub use explain::Explained;
 pub use matcher::Cost;
-pub use needle::{Needle, Refused};
+pub use needle::{Needle, Refused, Values};
 pub use pair::HALF;
 pub use run::{Hit, run};
 

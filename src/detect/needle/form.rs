@@ -1,7 +1,5 @@
 //! The encodings of a needle that have letters and digits of their own, and where their anchors may lie.
 
-use data_encoding::BASE64;
-
 /// Letters and digits of an anchor.
 pub(super) const ANCHOR: usize = 6;
 
@@ -38,16 +36,23 @@ impl Form {
 
     /// The bytes of a value in this form.
     pub(super) fn bytes(self, value: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write(value, &mut out);
+        out
+    }
+
+    /// Adds the bytes of a value in this form.
+    pub(super) fn write(self, value: &[u8], out: &mut Vec<u8>) {
         match self {
-            Form::Text => value.to_vec(),
-            Form::Base64(shift) => aligned(value, usize::from(shift), &BASE64),
-            Form::Hex => data_encoding::HEXLOWER.encode(value).into_bytes(),
-            Form::Reversed => value.iter().rev().copied().collect(),
-            Form::Url => spelled(value, |b| format!("%{b:02X}")),
-            Form::Json => spelled(value, |b| {
+            Form::Text => out.extend_from_slice(value),
+            Form::Base64(shift) => base64(value, usize::from(shift), out),
+            Form::Hex => out.extend(value.iter().flat_map(|b| [HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]])),
+            Form::Reversed => out.extend(value.iter().rev()),
+            Form::Url => spelled(value, out, |b| format!("%{b:02X}")),
+            Form::Json => spelled(value, out, |b| {
                 if b"\"\\/".contains(&b) { format!("\\{}", char::from(b)) } else { format!("\\u{b:04x}") }
             }),
-            Form::Html => spelled(value, |b| match b {
+            Form::Html => spelled(value, out, |b| match b {
                 b'&' => "&amp;".to_owned(),
                 b'<' => "&lt;".to_owned(),
                 b'>' => "&gt;".to_owned(),
@@ -57,51 +62,33 @@ impl Form {
             }),
         }
     }
-
-    /// Anchors of this form: the key, and the offset of the first letter in [`Self::bytes`].
-    pub(super) fn anchors(self, bytes: &[u8]) -> Vec<(u64, usize)> {
-        let mut all = Vec::new();
-        let (mut key, mut places, mut count) = (0u64, [0usize; 8], 0);
-        for (at, byte) in bytes.iter().enumerate() {
-            // What stands between letters may be spelled with other letters, so that an anchor does not reach over it.
-            if !counts(bytes, at) {
-                if self == Form::Text {
-                    count = 0;
-                }
-                continue;
-            }
-            key = (key << 8 | u64::from(byte.to_ascii_lowercase())) & MASK;
-            places[count & 7] = at;
-            count += 1;
-            if count >= ANCHOR {
-                all.push((key, places[(count - ANCHOR) & 7]));
-            }
-        }
-        all
-    }
-
-    /// Anchors that reach over specials, for a value that leaves no other.
-    pub(super) fn anchors_across(bytes: &[u8]) -> Vec<(u64, usize)> {
-        Form::Reversed.anchors(bytes)
-    }
 }
 
-/// Whether a byte is a letter or digit of an anchor. The letter of `\n`, `\r` and `\t` is none: a text that is broken
-/// there and put into JSON would have one more.
-pub(super) fn counts(bytes: &[u8], at: usize) -> bool {
-    let byte = bytes[at];
-    byte.is_ascii_alphanumeric() && !(matches!(byte, b'n' | b'r' | b't') && at > 0 && bytes[at - 1] == b'\\')
-}
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Bits of a key.
-pub(super) const MASK: u64 = (1 << (8 * ANCHOR)) - 1;
-
-fn spelled(value: &[u8], how: impl Fn(u8) -> String) -> Vec<u8> {
+fn spelled(value: &[u8], out: &mut Vec<u8>, how: impl Fn(u8) -> String) {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
-    value.iter().flat_map(|b| if plain(*b) { vec![*b] } else { how(*b).into_bytes() }).collect()
+    value.iter().for_each(|b| if plain(*b) { out.push(*b) } else { out.extend_from_slice(how(*b).as_bytes()) });
 }
 
-/// The characters of the encoding that depend on the value alone when `shift` bytes stand before it.
+/// The characters of base64 that depend on the value alone when `shift` bytes stand before it.
+fn base64(value: &[u8], shift: usize, out: &mut Vec<u8>) {
+    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bits, mut count) = (0u32, 0);
+    for (at, byte) in value.iter().enumerate() {
+        (bits, count) = (bits << 8 | u32::from(*byte), count + 8);
+        // The first sign holds bits of what stands before the value.
+        if at == 0 && shift > 0 {
+            count -= if shift == 1 { 4 } else { 2 };
+        }
+        while count >= 6 {
+            count -= 6;
+            out.push(SIGNS[(bits >> count & 63) as usize]);
+        }
+    }
+}
+
+/// The same in another alphabet, without what depends on what stands around the value.
 pub(super) fn aligned(value: &[u8], shift: usize, encoding: &data_encoding::Encoding) -> Vec<u8> {
     let padded: Vec<u8> = std::iter::repeat_n(0, shift).chain(value.iter().copied()).collect();
     let text = encoding.encode(&padded).into_bytes();

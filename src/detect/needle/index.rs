@@ -1,17 +1,17 @@
 //! From six letters or digits to the needles that hold them.
 
-use super::form::{ANCHOR, Form, MASK};
+use super::choose::{Chooser, most};
+use super::form::{ANCHOR, Form};
+use super::letters::{Letters, ROOM};
 
-/// Marks an empty slot.
-const EMPTY: u32 = u32::MAX;
-
-/// Anchors of all needles: a filter that answers most places of a document without touching the table, and the table.
+/// Anchors of all needles: filters that answer most places of a document without touching the table, and the table.
 #[derive(Default)]
 pub(super) struct Index {
-    /// Anchors by the [`class`] of their start. Most places of a text ask the third; few needles need it, so it stays near the
-    /// processor.
-    filters: [Filter; 3],
-    /// Part of the hash of each slot's key, so that few needles are looked at in vain.
+    /// Anchors that start as text often does. Nearly every place asks it; few needles need it, so it stays near the processor.
+    near: Filter,
+    /// All anchors.
+    far: Filter,
+    /// Part of the hash of each slot's key, so that few needles are looked at in vain; 0 where a slot is empty.
     tags: Vec<u8>,
     /// Needle × 16 + number of its form.
     slots: Vec<u32>,
@@ -24,8 +24,8 @@ struct Filter {
 }
 
 impl Filter {
-    fn for_keys(count: usize) -> Self {
-        Self { words: vec![0; count.div_ceil(4).max(16)] }
+    fn for_keys(count: usize, most: usize) -> Self {
+        Self { words: vec![0; count.div_ceil(4).clamp(16, most.max(16))] }
     }
 
     fn spot(&self, hash: u64) -> (usize, u64) {
@@ -45,82 +45,117 @@ impl Filter {
 }
 
 /// Spreads a key over 64 bits.
-fn mix(key: u64) -> u64 {
+pub(super) fn mix(key: u64) -> u64 {
     let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 
 /// The high bits of a hash as a number below `length`.
-fn scale(hash: u64, length: usize) -> usize {
+pub(super) fn scale(hash: u64, length: usize) -> usize {
     ((u128::from(hash) * length as u128) >> 64) as usize
 }
 
-/// Digits and the letters that are rare in text and in programs.
-static RARE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = matches!(byte as u8, b'0'..=b'9' | b'j' | b'k' | b'q' | b'v'..=b'z');
-        byte += 1;
+/// How an anchor starts, by its first two codes, rarest in text and programs first. A digit beside a letter from g to z stands in
+/// nearly every random value and hardly anywhere else; beside one from a to f it may be a hash.
+static CLASS: [u8; 1 << 12] = {
+    let mut table = [4; 1 << 12];
+    let mut pair = 0;
+    while pair < table.len() {
+        let (first, second) = (pair & 63, pair >> 6);
+        let digits = (first > 26) as u8 + (second > 26) as u8;
+        let hex = first <= 6 || second <= 6;
+        table[pair] = match (digits, odd_letter(first) as u8 + odd_letter(second) as u8) {
+            (1, _) => hex as u8,
+            (0, 2) => 2,
+            (2, _) | (0, 1) => 3,
+            _ => 4,
+        };
+        pair += 1;
     }
     table
 };
 
-/// How an anchor starts: 0 with two of the rare letters, 1 with one, 2 with a common one.
-fn class(key: u64) -> usize {
-    let rare = |place: usize| usize::from(RARE[usize::from((key >> (8 * (ANCHOR - place))) as u8)]);
-    2 - rare(1) * (1 + rare(2))
+/// Whether a code is that of j, k, q or v to z.
+const fn odd_letter(code: usize) -> bool {
+    matches!(code, 10 | 11 | 17 | 22..=26)
 }
 
-fn tag(hash: u64) -> u8 {
-    (hash >> 20) as u8
+/// The class of a key's start; 0 and 1 are looked for in the large filter at once.
+pub(super) fn class(key: u64) -> u8 {
+    CLASS[(key & 63 | key >> 2 & 0xfc0) as usize]
 }
+
+/// The last class that asks the large filter at once.
+const FAR: u8 = 1;
+/// Most words of the small filter: half a megabyte.
+const NEAR: usize = 1 << 16;
+/// Anchors that go to the table together.
+const BATCH: usize = 524288;
+
+fn tag(hash: u64) -> u8 {
+    ((hash >> 20) as u8).max(1)
+}
+
+/// An anchor on its way to the table.
+type Entry = (u64, u32);
 
 impl Index {
     /// Chooses anchors for `count` needles. Gives the needles, too, that have none.
     pub(super) fn new<'a>(count: usize, value: impl Fn(usize) -> &'a [u8]) -> (Self, Vec<usize>) {
         let mut odd = Vec::new();
-        // How often a key was chosen, roughly: what many needles share makes a poor anchor.
-        let mut crowd = vec![0u8; (count * 4).next_power_of_two().clamp(1 << 10, 1 << 22)];
+        let mut chooser = Chooser::new(count);
         let most: usize = (0..count).map(|needle| most(value(needle))).sum();
         let size = most * 5 / 4 + 1;
         let mut index = Self {
-            filters: [Filter::for_keys(most), Filter::default(), Filter::default()],
+            near: Filter::for_keys(most, NEAR),
+            far: Filter::for_keys(most, usize::MAX),
             tags: vec![0; size],
-            slots: vec![EMPTY; size],
+            slots: vec![0; size],
         };
-        // Every form of a needle goes to the table at once; of two classes the hashes are kept until they are counted.
-        let mut kept: [Vec<u64>; 2] = [Vec::new(), Vec::new()];
+        // Batches, because the table lies far away: many of its places are then fetched at once.
+        let (mut batch, mut sorted): (Vec<Entry>, Vec<Entry>) = (Vec::new(), Vec::new());
         for needle in 0..count {
-            let mut none = true;
-            for (number, key) in choose(value(needle), &mut crowd) {
+            let known = batch.len();
+            chooser.choose(value(needle), |number, key| {
                 let hash = mix(key);
-                match class(key) {
-                    0 => index.filters[0].add(hash),
-                    class => kept[class - 1].push(hash),
+                if class(key) > FAR {
+                    index.near.add(hash);
                 }
-                index.insert(hash, (needle as u32) << 4 | number);
-                none = false;
-            }
-            if none {
+                batch.push((hash, (needle as u32) << 4 | number));
+            });
+            if batch.len() == known {
                 odd.push(needle);
             }
+            if batch.len() >= BATCH {
+                index.insert(&mut batch, &mut sorted);
+            }
         }
-        // The filter that is asked most has few keys and room for them: every yes in error costs a look at the table.
-        for ((filter, hashes), room) in index.filters[1..].iter_mut().zip(kept).zip([1, 4]) {
-            *filter = Filter::for_keys(hashes.len() * room);
-            hashes.into_iter().for_each(|hash| filter.add(hash));
-        }
+        index.insert(&mut batch, &mut sorted);
         (index, odd)
     }
 
-    fn insert(&mut self, hash: u64, entry: u32) {
-        let mut at = scale(hash, self.slots.len());
-        while self.slots[at] != EMPTY {
-            at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
+    /// Puts a batch into the table, part by part of it, so that neighbours in the table are written together.
+    fn insert(&mut self, batch: &mut Vec<Entry>, sorted: &mut Vec<Entry>) {
+        let part = |hash: u64| (hash >> 56) as usize;
+        let mut starts = [0usize; 256];
+        batch.iter().for_each(|(hash, _)| starts[part(*hash)] += 1);
+        let mut sum = 0;
+        starts.iter_mut().for_each(|start| (sum, *start) = (sum + *start, sum));
+        sorted.resize(batch.len(), (0, 0));
+        for entry in batch.drain(..) {
+            let start = &mut starts[part(entry.0)];
+            sorted[*start] = entry;
+            *start += 1;
         }
-        self.slots[at] = entry;
-        self.tags[at] = tag(hash);
+        sorted.iter().for_each(|(hash, _)| self.far.add(*hash));
+        for (hash, entry) in sorted.iter().copied() {
+            let mut at = scale(hash, self.slots.len());
+            while self.tags[at] != 0 {
+                at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
+            }
+            self.tags[at] = tag(hash);
+            self.slots[at] = entry;
+        }
     }
 
     /// Calls `visit` with needle, form and the offset of the anchor's first letter, for every place where a needle may stand.
@@ -128,122 +163,38 @@ impl Index {
         if self.slots.is_empty() {
             return;
         }
-        let (mut key, mut count) = (0u64, 0usize);
-        let mut places = [0usize; 8];
-        let mut block = Block { keys: [0; BLOCK], starts: [0; BLOCK], used: 0 };
-        for (at, byte) in bytes.iter().enumerate() {
-            let folded = FOLD[usize::from(*byte)];
-            if folded == 0 || matches!(byte, b'n' | b'r' | b't') && at > 0 && bytes[at - 1] == b'\\' {
-                continue;
-            }
-            key = (key << 8 | u64::from(folded)) & MASK;
-            places[count & 7] = at;
-            count += 1;
-            if count < ANCHOR {
-                continue;
-            }
-            (block.keys[block.used], block.starts[block.used]) = (key, places[(count - ANCHOR) & 7]);
-            block.used += 1;
-            if block.used == BLOCK {
-                self.ask(&mut block, visit);
-            }
+        let mut letters = Letters::default();
+        for (part, chunk) in bytes.chunks(ROOM - ANCHOR).enumerate() {
+            letters.read(chunk, part * (ROOM - ANCHOR));
+            self.ask(&letters, visit);
+            letters.keep();
         }
-        self.ask(&mut block, visit);
     }
 
-    /// Looks a block of keys up. The filter of a million needles lies far away: without branches in between many of its words are
-    /// fetched at once.
-    fn ask(&self, block: &mut Block, visit: &mut impl FnMut(usize, Form, usize)) {
-        let mut hits = 0u64;
-        for (at, key) in block.keys[..block.used].iter().enumerate() {
-            hits |= u64::from(self.filters[class(*key)].has(mix(*key))) << at;
+    /// Looks up every anchor of some letters. No branch depends on what the text says, but for the few that pass the first filter.
+    fn ask(&self, letters: &Letters, visit: &mut impl FnMut(usize, Form, usize)) {
+        let mut passed = [0u16; ROOM];
+        let mut count = 0;
+        for (at, key) in letters.keys().enumerate() {
+            passed[count & (ROOM - 1)] = at as u16;
+            count += usize::from((class(key) <= FAR) | self.near.has(mix(key)));
         }
-        while hits != 0 {
-            let at = hits.trailing_zeros() as usize;
-            hits &= hits - 1;
-            self.look(mix(block.keys[at]), |entry| {
-                visit((entry >> 4) as usize, Form::ALL[(entry & 15) as usize], block.starts[at]);
-            });
+        for at in &passed[..count] {
+            let (key, place) = letters.anchor(usize::from(*at));
+            let hash = mix(key);
+            if self.far.has(hash) {
+                self.look(hash, |entry| visit((entry >> 4) as usize, Form::ALL[(entry & 15) as usize], place));
+            }
         }
-        block.used = 0;
     }
 
     fn look(&self, hash: u64, mut visit: impl FnMut(u32)) {
         let mut at = scale(hash, self.slots.len());
-        while self.slots[at] != EMPTY {
+        while self.tags[at] != 0 {
             if self.tags[at] == tag(hash) {
                 visit(self.slots[at]);
             }
             at = if at + 1 == self.slots.len() { 0 } else { at + 1 };
         }
     }
-}
-
-/// Keys that are looked up together: one bit of a word each.
-const BLOCK: usize = 64;
-
-/// Keys of a text and where their anchors start.
-struct Block {
-    keys: [u64; BLOCK],
-    starts: [usize; BLOCK],
-    used: usize,
-}
-
-/// How many anchors [`choose`] can give a value.
-fn most(value: &[u8]) -> usize {
-    let whole =
-        value.chunk_by(|a, b| a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric()).any(|run| run.len() > ANCHOR);
-    Form::ALL.len() + 1 - if whole { 3 } else { 0 }
-}
-
-/// Letters without case and digits; 0 for all else.
-static FOLD: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0u8;
-    loop {
-        if byte.is_ascii_alphanumeric() {
-            table[byte as usize] = byte.to_ascii_lowercase();
-        }
-        if byte == 255 {
-            break table;
-        }
-        byte += 1;
-    }
-};
-
-/// The anchors of one needle: for each form the least crowded, of several one with a rare start.
-fn choose(value: &[u8], crowd: &mut [u8]) -> Vec<(u32, u64)> {
-    let whole = !Form::Text.anchors(value).is_empty();
-    let mut chosen = Vec::new();
-    for (number, form) in Form::ALL.into_iter().enumerate() {
-        if whole && matches!(form, Form::Url | Form::Html | Form::Json) {
-            continue;
-        }
-        let bytes = form.bytes(value);
-        let mut anchors = form.anchors(&bytes);
-        if form == Form::Text && !whole {
-            anchors = Form::anchors_across(&bytes);
-            if anchors.is_empty() {
-                return Vec::new();
-            }
-        }
-        anchors.truncate(if form == Form::Text { 32 } else { 8 });
-        // A few needles may share an anchor; what dozens share makes a poor one.
-        let cost = |key: u64| u32::from(crowd[scale(mix(key), crowd.len())] >> 3) * 3 + class(key) as u32;
-        let Some((key, place)) = anchors.iter().copied().min_by_key(|(key, _)| cost(*key)) else { continue };
-        // A second one, apart from the first, for values that are broken inside the first.
-        if form == Form::Text
-            && let Some((second, _)) =
-                anchors.into_iter().filter(|(_, at)| at.abs_diff(place) >= ANCHOR).min_by_key(|(key, _)| cost(*key))
-        {
-            chosen.push((number as u32, second));
-        }
-        if chosen.iter().any(|(_, known)| *known == key) && matches!(form, Form::Url | Form::Html | Form::Json) {
-            continue;
-        }
-        let spot = scale(mix(key), crowd.len());
-        crowd[spot] = crowd[spot].saturating_add(1);
-        chosen.push((number as u32, key));
-    }
-    chosen
 }

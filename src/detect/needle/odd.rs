@@ -6,6 +6,11 @@ use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
 use super::SHORTEST;
 use super::form::aligned;
 
+/// Needles that are looked for with a line end inside, too: that is a pattern for each place and kind of break.
+const BROKEN: usize = 1000;
+/// Longer values have letters.
+const LONG: usize = 64;
+
 /// The forms of such needles.
 #[derive(Default)]
 pub(super) struct Odd {
@@ -18,8 +23,9 @@ impl Odd {
     pub(super) fn new<'a>(needles: impl Iterator<Item = (usize, &'a [u8])>) -> Self {
         let mut patterns: Vec<Vec<u8>> = Vec::new();
         let mut forms = Vec::new();
-        for (at, value) in needles {
-            for (encoding, bytes) in encodings(value) {
+        for (number, (at, value)) in needles.enumerate() {
+            let broken = if number < BROKEN { breaks(value) } else { Vec::new() };
+            for (encoding, bytes) in encodings(value).into_iter().chain(broken) {
                 patterns.push(bytes);
                 forms.push((at, encoding));
             }
@@ -41,6 +47,13 @@ impl Odd {
             visit(needle, found.range(), encoding);
         }
     }
+}
+
+/// The value with a line end inside.
+fn breaks(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let places = 1..value.len().min(LONG);
+    let kinds = [&b"\n"[..], b"\r\n", b"\\n", b"\n> ", b"\\n> "];
+    places.flat_map(|at| kinds.map(|line| ("split", [&value[..at], line, &value[at..]].concat()))).collect()
 }
 
 /// The value as people paste it: name of the encoding and its bytes; equal forms once.
@@ -95,6 +108,7 @@ fn encodings(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     add("shell", escaped(value, |b| b"\"$`\\!".contains(&b), |b| format!("\\{}", char::from(b))));
     add("csv", escaped(value, |b| b == b'"', |_| "\"\"".to_owned()));
     add("utf-16", value.iter().flat_map(|b| [*b, 0]).collect());
+    add("reversed", value.iter().rev().copied().collect());
     forms
 }
 

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::form::{ANCHOR, Form, counts};
+use super::form::{ANCHOR, Form};
+use super::letters::codes;
 
 /// Longest break inside a value: a line end, indentation, the sign of a quotation.
 const GAP: usize = 48;
@@ -16,6 +17,7 @@ pub(super) fn around(bytes: &[u8], value: &[u8], form: Form, anchor: usize) -> O
         let read = Reader { bytes, form, at: start, said: None };
         if let Some((end, encoding)) = read.all(&pattern, exact)
             && end >= anchor + ANCHOR
+            && edges(bytes, &(start..end), value, form)
         {
             return Some((start..end, encoding));
         }
@@ -23,15 +25,47 @@ pub(super) fn around(bytes: &[u8], value: &[u8], form: Form, anchor: usize) -> O
     None
 }
 
+/// Whether the signs of base64 at both ends, which hold bits of the value and of its neighbours, have those of the value.
+fn edges(bytes: &[u8], span: &Range<usize>, value: &[u8], form: Form) -> bool {
+    let Form::Base64(shift) = form else { return true };
+    let sign = |at: Option<usize>| at.and_then(|at| sextet(*bytes.get(at)?));
+    let first = match shift {
+        0 => None,
+        shift => sign(span.start.checked_sub(1)).map(|sign| (sign & 0x3f >> (2 * shift), value[0] >> (2 + 2 * shift))),
+    };
+    let odd = 2 * (3 - (usize::from(shift) + value.len()) % 3) % 6;
+    let last = match (odd, value.last()) {
+        (0, _) | (_, None) => None,
+        (odd, Some(byte)) => sign(Some(span.end)).map(|sign| (sign >> odd, byte & 0x3f >> odd)),
+    };
+    first.is_none_or(|(is, wanted)| is == wanted) && last.is_none_or(|(is, wanted)| is == wanted)
+}
+
+/// The six bits of a sign of base64.
+fn sextet(sign: u8) -> Option<u8> {
+    match sign {
+        b'A'..=b'Z' => Some(sign - b'A'),
+        b'a'..=b'z' => Some(sign - b'a' + 26),
+        b'0'..=b'9' => Some(sign - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
+}
+
 /// Where the pattern may start: first where it would if nothing was spelled, then every place before the anchor that could be
 /// its first byte.
 fn starts(bytes: &[u8], pattern: &[u8], form: Form, anchor: usize) -> Vec<(usize, bool)> {
-    let letters = |text: &[u8]| -> Vec<u8> {
-        (0..text.len()).filter(|at| counts(text, *at)).take(ANCHOR).map(|at| text[at].to_ascii_lowercase()).collect()
-    };
-    let wanted = letters(&bytes[anchor..bytes.len().min(anchor + 400)]);
-    let before: Vec<usize> =
-        (0..pattern.len()).filter(|at| counts(pattern, *at) && letters(&pattern[*at..]) == wanted).collect();
+    let letters = |text| codes(text).zip(0..).filter(|(code, _)| *code != 0);
+    let wanted = letters(&bytes[anchor..bytes.len().min(anchor + 400)]).take(ANCHOR);
+    let wanted: Vec<u8> = wanted.map(|(code, _)| code).collect();
+    let pattern_letters: Vec<(u8, usize)> = letters(pattern).collect();
+    let same = |six: &&[(u8, usize)]| six.iter().map(|(code, _)| code).eq(&wanted);
+    let before: Vec<usize> = pattern_letters.windows(ANCHOR).filter(same).map(|six| six[0].1).collect();
+    // Two anchors may look alike to the table; only spelled forms have letters that the value has not.
+    if before.is_empty() && !matches!(form, Form::Url | Form::Html | Form::Json) {
+        return Vec::new();
+    }
     let mut all: Vec<(usize, bool)> =
         before.iter().filter_map(|at| anchor.checked_sub(*at)).map(|start| (start, true)).collect();
     let furthest = before.last().copied().unwrap_or(pattern.len());
@@ -241,7 +275,9 @@ fn split(rest: &[u8], wanted: u8) -> usize {
     while at < GAP {
         let here = &rest[at.min(rest.len())..];
         let Some(first) = here.first() else { return 0 };
-        if *first == wanted && !(line && matches!(wanted, b'>' | b'#' | b'*' | b'|' | b'+')) {
+        // The sign of a quotation or a list has a blank or another one behind it.
+        let sign = line && matches!(wanted, b'>' | b'#' | b'*' | b'|' | b'+');
+        if *first == wanted && !(sign && here.get(1).is_some_and(|next| *next == b' ' || *next == wanted)) {
             break;
         }
         let marks: &[&[u8]] = &[
