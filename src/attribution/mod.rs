@@ -8,6 +8,7 @@ mod chat;
 mod exposures;
 mod gather;
 mod git;
+mod paths;
 mod store;
 mod theirs;
 

@@ -139,3 +139,28 @@ fn a_credential_that_names_the_leaver_is_theirs() {
     let exposures = attribute(&[credential(vec![found])], &alice(), &Facts::default());
     assert_eq!((exposures[0].relation, exposures[0].leaver), (Relation::Theirs, true));
 }
+
+#[test]
+fn what_history_holds_is_judged_by_its_paths_and_by_the_one_that_says_least_against_it() {
+    let repo: Arc<str> = "./shop".into();
+    let by = || commit("1111111111aa", person("git", "", "Bob Tanaka", Some("bob@harbourfinch.example")), vec![]);
+    let judged = |paths: &[&str], rule: &str| {
+        let oid = "ab".repeat(20);
+        let place =
+            Provenance::Git { repo: repo.clone(), oid: oid.clone(), object: GitObjectKind::Blob, inside: vec![] };
+        let introductions =
+            paths.iter().map(|path| Introduction { path: (*path).to_owned(), by: by() }).collect::<Vec<_>>();
+        let facts = Facts { introductions: HashMap::from([((repo.clone(), oid), introductions)]), ..Facts::default() };
+        let found = Finding { notes: vec!["ranked".to_owned()], rule: rule.to_owned(), ..finding(place) };
+        facts.weigh(vec![credential(vec![found])], 0.5).first().map(|credential| credential.confidence)
+    };
+    assert_eq!(judged(&["config/locales/de.yml"], "generic-password"), None, "a word of a translation");
+    assert_eq!(judged(&["config/locales/de.yml", "config/app.yml"], "generic-password"), Some(0.9), "a password, too");
+    assert_eq!(judged(&["config/app.yml"], "generic-password"), Some(0.9));
+    assert_eq!(
+        judged(&["config/locales/de.yml"], "needle:bao:secret/shop"),
+        Some(0.9),
+        "exact values are never doubted"
+    );
+    assert_eq!(judged(&[], "generic-password"), Some(0.9), "nobody knows where it lay");
+}

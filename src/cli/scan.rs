@@ -54,6 +54,7 @@ pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
     let credentials = finding::collect(hits, &fingerprinter);
     coverage.extend(reports.iter().map(|report| report.coverage(&credentials, &fingerprinter)));
     let facts = attribution::gather(&credentials)?;
+    let credentials = facts.weigh(credentials, args.min_confidence);
     if args.reveal {
         ui.warn("--reveal prints secrets in clear; do not keep this output");
     }

@@ -160,7 +160,7 @@ impl Detector {
         let keeper = path_hint.is_some_and(prior::keeper);
         self.weigh(found, bytes, keeper, visit);
         doubt::second_thoughts(found, bytes, path_hint);
-        found.iter_mut().filter(|m| &*m.kind == "hash").for_each(|m| prior::quoted_hash(m, bytes, path_hint));
+        found.iter_mut().filter(|m| &*m.kind == "hash").for_each(|m| prior::quoted_hash(m, bytes));
         if keeper {
             found.iter_mut().for_each(prior::raise);
         }

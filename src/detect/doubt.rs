@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Match, generic, prior, sample, vendor};
+use super::{Match, generic, place, sample, vendor};
 
 /// Lowers the matches that what stands around them rules out.
 pub(super) fn second_thoughts(found: &mut [Match], bytes: &[u8], path: Option<&str>) {
@@ -19,21 +19,23 @@ pub(super) fn second_thoughts(found: &mut [Match], bytes: &[u8], path: Option<&s
         {
             lower(one, 0.4, "stands-for-a-log-in");
         }
+        if place::is_digest(bytes, &one.span) {
+            lower(one, 0.1, "digest");
+        }
+        for (factor, why) in path.map(|path| place::doubts(one, path)).unwrap_or_default() {
+            lower(one, factor, why);
+        }
     }
     let special = |m: &&Match| !m.notes.contains(&generic::NOTE);
     let named = found.iter().any(|m| m.notes.contains(&vendor::NAMED));
     let known = if named { places(found.iter().filter(special)) } else { Vec::new() };
     known_by_a_rule(found);
-    let bundle = path.is_some_and(prior::third_party);
     for one in found.iter_mut().filter(|m| m.notes.contains(&generic::NOTE)) {
         if let Some(at) = one.notes.iter().position(|note| *note == vendor::NAMED) {
             one.notes.remove(at);
             if !touches(&known, &one.span) {
                 lower(one, 0.4, vendor::FORMLESS);
             }
-        }
-        if bundle {
-            lower(one, 0.5, "code-of-others");
         }
     }
 }

@@ -16,6 +16,7 @@ mod guarantee;
 mod matcher;
 mod needle;
 mod pair;
+mod place;
 mod prefilter;
 mod prior;
 mod run;
@@ -28,6 +29,7 @@ pub use explain::Explained;
 pub use matcher::Cost;
 pub use needle::{Needle, Refused, Values};
 pub use pair::HALF;
+pub use place::{Doubt, is_ranked, of_path};
 pub use run::{Hit, run};
 
 use std::ops::Range;

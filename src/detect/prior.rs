@@ -71,35 +71,9 @@ pub(super) fn raise(found: &mut Match) {
     found.notes.push("file-for-credentials");
 }
 
-/// Whether a path names a program of somebody else that was copied in whole: a package manager's own release, a minified
-/// bundle, a folder of dependencies.
-pub(super) fn third_party(path: &str) -> bool {
-    let path = path.to_ascii_lowercase();
-    let name = path.rsplit(['/', '\\', '!']).next().unwrap_or(&path);
-    let release = name.strip_prefix("yarn-").or(name.strip_prefix("pnpm-")).or(name.strip_prefix("jquery-"));
-    release.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()) && (rest.ends_with("js")))
-        || name.ends_with(".min.js")
-        || name.ends_with(".bundle.js")
-        || ["node_modules/", "bower_components/", "site-packages/"].iter().any(|folder| path.contains(folder))
-}
-
-/// Whether a path names a page to be read, not a file that a program reads.
-fn page(path: &str) -> bool {
-    let path = path.to_ascii_lowercase();
-    [".html", ".htm", ".md", ".rst", ".adoc"].iter().any(|end| path.ends_with(end))
-}
-
 /// A password hash that stands in a sentence, a string of a program or a statement is a sample far more often than one in a
 /// column of its own.
-pub(super) fn quoted_hash(found: &mut Match, bytes: &[u8], path: Option<&str>) {
-    if path.is_some_and(page) {
-        found.confidence *= 0.5;
-        found.notes.push("hash-in-a-page");
-    }
-    if path.is_some_and(fixture) {
-        found.confidence *= 0.5;
-        found.notes.push("hash-in-a-test");
-    }
+pub(super) fn quoted_hash(found: &mut Match, bytes: &[u8]) {
     let before = in_front(bytes, found.span.start);
     let after = bytes.get(found.span.end);
     if row_of_a_dump(bytes, found.span.start) {
@@ -122,13 +96,6 @@ fn in_front(bytes: &[u8], at: usize) -> Option<u8> {
     quote.filter(|b| matches!(b, b'"' | b'\'' | b'`')).or_else(|| head.last().copied())
 }
 
-/// Whether a path leads to what tests of a program are fed with.
-fn fixture(path: &str) -> bool {
-    let path = path.to_ascii_lowercase();
-    let folders = ["test", "tests", "testdata", "spec", "fixtures"];
-    path.rsplit(['/', '\\', '!']).skip(1).any(|folder| folders.contains(&folder))
-}
-
 /// Whether a value stands in a row of a database dump: `(1, 'bob', '…', 0),`.
 fn row_of_a_dump(bytes: &[u8], at: usize) -> bool {
     let line = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
@@ -149,15 +116,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn copies_of_others_programs_are_known_by_their_names() {
-        for path in ["a/.yarn/releases/yarn-3.2.1.cjs", "web/jquery-3.6.0.js", "x/app.min.js", "a/node_modules/b/c.js"]
-        {
-            assert!(third_party(path), "{path}");
-        }
-        assert!(!third_party("src/yarn-helper.js") && !third_party("src/admin.js") && !third_party("vendor.rs"));
-    }
-
-    #[test]
     fn a_row_of_a_test_table_is_no_row_of_a_dump() {
         let row = |table: &str| format!("INSERT INTO {table} (id, name, word) VALUES (1, 'bob', '").into_bytes();
         assert!(row_of_a_dump(&row("accounts"), row("accounts").len()));
@@ -168,9 +126,6 @@ mod tests {
     fn a_hash_in_a_string_stands_behind_its_user_s_name() {
         let at = |text: &str| in_front(text.as_bytes(), text.len());
         assert_eq!((at("write('bob:"), at("'"), at("\nbob:"), at("")), (Some(b'\''), Some(b'\''), Some(b':'), None));
-        assert!(
-            fixture("a/tests/data.sql") && fixture("testdata/x") && !fixture("src/test.sql") && !fixture("latest/x")
-        );
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub fn survey(repo: &Path, rules: Arc<RuleSet>, keyed: &Fingerprinter, min_confi
     let (hits, coverage) = detect::run(&detector, &sources, &Progress::default(), None)?;
     let credentials = finding::collect(hits, keyed);
     let facts = attribution::gather(&credentials)?;
+    let credentials = facts.weigh(credentials, min_confidence);
     Ok(Survey { top, coverage, credentials, facts })
 }
 

@@ -101,6 +101,7 @@ pub fn sweep(ask: &Ask, home: &Home, progress: &Progress) -> Result<Swept> {
     let mut credentials = finding::collect(hits, &fingerprinter);
     coverage.extend(reports.iter().map(|report| report.coverage(&credentials, &fingerprinter)));
     let mut facts = attribution::gather(&credentials)?;
+    credentials = facts.weigh(credentials, config.policy.min_confidence);
     facts.reads = held.reads();
     facts.reads.extend(wait(held.served(&systems, &credentials, &mut coverage)));
     held.add_read_by(&request.identity, &facts.reads, &mut credentials);

@@ -203,6 +203,21 @@ fn damage_costs_the_damaged_objects_and_is_said() {
         }
     }
     assert!(partial > 20, "{partial}");
+    // The bit that turns a blob into a tree, which nobody would read.
+    fs::write(&file, &bytes).expect("write");
+    let list = git(at, &["verify-pack", "-v", &file.with_extension("idx").display().to_string()]);
+    let whole_blobs = list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let whole_blobs = whole_blobs.filter(|parts| parts.len() == 5 && parts[1] == "blob");
+    let mut disguised = 0;
+    for parts in whole_blobs {
+        let mut damaged = bytes.clone();
+        damaged[parts[4].parse::<usize>().expect("an offset")] ^= 0x10;
+        fs::write(&file, &damaged).expect("write");
+        let (documents, coverage) = read(at);
+        assert!(coverage.is_partial() && !documents.contains_key(parts[0]), "{} was lost without a word", parts[0]);
+        disguised += 1;
+    }
+    assert!(disguised > 3, "{disguised} blobs are packed whole");
     // Cut off in the middle: the front is still read.
     fs::write(&file, &bytes[..bytes.len() / 2]).expect("write");
     let (documents, coverage) = read(at);

@@ -110,6 +110,7 @@ pub(super) fn bare(bytes: &[u8], at: usize, whole_line: bool) -> Option<Read> {
             {
                 end = mark;
             }
+            end -= brackets(bytes, at..end);
             // A parameter without a value behind it.
             end -= usize::from(end > at && bytes[end - 1] == b'&');
             if let Some(next) = setting(&bytes[at..end]) {
@@ -144,6 +145,28 @@ pub(super) fn bare(bytes: &[u8], at: usize, whole_line: bool) -> Option<Read> {
         trimmed -= 1;
     }
     (trimmed > at).then_some(Read { range: at..trimmed, quote: Quote::Bare, end })
+}
+
+/// How many brackets at the end of a value close what was opened in front of it: `[https://host/?token=…]`.
+fn brackets(bytes: &[u8], value: Range<usize>) -> usize {
+    let line = &bytes[value.start.saturating_sub(200)..value.start];
+    let line = line.rsplit(|b| *b == b'\n').next().unwrap_or(line);
+    let count = |text: &[u8], wanted: u8| text.iter().filter(|b| **b == wanted).count();
+    let mut end = value.end;
+    while end > value.start + 1 {
+        let (open, close) = match bytes[end - 1] {
+            b']' => (b'[', b']'),
+            b')' => (b'(', b')'),
+            b'}' => (b'{', b'}'),
+            _ => break,
+        };
+        let inside = &bytes[value.start..end - 1];
+        if count(inside, open) > count(inside, close) || count(line, open) <= count(line, close) {
+            break;
+        }
+        end -= 1;
+    }
+    value.end - end
 }
 
 /// Where the next setting of a list starts behind a value: `x,host=y`, `x&state=y`.
@@ -228,6 +251,12 @@ pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
     }
     if one_request(name) {
         return Some("for-one-request");
+    }
+    if pattern(value) {
+        return Some("pattern");
+    }
+    if value.starts_with(b"urn:uuid:") || address(value) {
+        return Some("name-of-a-thing");
     }
     if value.ends_with(b"...") || value.ends_with("\u{2026}".as_bytes()) {
         return Some("cut-off");
@@ -336,11 +365,29 @@ fn request(bytes: &[u8], site: &Site) -> bool {
 }
 
 /// Names of values that both sides make anew for every request: the handshake of a WebSocket (RFC 6455), the server's half of
-/// a log-in by digest (RFC 2831).
+/// a log-in by digest (RFC 2831), tokens that prove where a form came from.
 fn one_request(name: &[u8]) -> bool {
-    ["sec-websocket-key", "sec-websocket-accept", "rspauth"]
-        .iter()
-        .any(|word| name.eq_ignore_ascii_case(word.as_bytes()))
+    const NAMES: [&str; 5] =
+        ["sec-websocket-key", "sec-websocket-accept", "rspauth", "authenticity_token", "csrfmiddlewaretoken"];
+    NAMES.iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// A regular expression: it says what a value has to look like.
+fn pattern(value: &[u8]) -> bool {
+    if memchr::memchr3(b'[', b'(', b'\\', value).is_none() {
+        return false;
+    }
+    let has = |sign: &[u8]| memchr::memmem::find(value, sign).is_some();
+    let class = has(b"[0-9]") || has(b"[a-z") || has(b"[A-Z") || has(b"[^") || has(b"\\d") || has(b"\\w");
+    let ends = value.starts_with(b"^") || value.ends_with(b"$") || has(b"]{") || has(b"]+") || has(b"]*");
+    has(b"(?:") || has(b"(?P<") || class && ends
+}
+
+/// Where an object lies in memory, as Ruby and Python print it: `0x00007f8b1c0a2d48>`.
+fn address(value: &[u8]) -> bool {
+    let Some(digits) = value.strip_prefix(b"0x") else { return false };
+    let length = digits.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+    length >= 6 && digits.get(length) == Some(&b'>')
 }
 
 /// A variable, a template expression, a placeholder in angle brackets.
@@ -375,4 +422,56 @@ fn reference(value: &[u8], bare: bool) -> bool {
                 && part[0].is_ascii_alphabetic()
                 && part.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::{Detector, Options};
+    use crate::rule::{RuleSet, expand};
+
+    fn secrets(template: &str) -> Vec<String> {
+        let text = expand(template, "value", None).expect("because the template is well-formed");
+        let detector =
+            Detector::new(RuleSet::builtin(), Vec::new(), Options { min_confidence: 0.5 }).expect("rules are checked");
+        let mut all = Vec::new();
+        detector.scan(text.as_bytes(), None, &mut all);
+        all.iter().map(|found| found.secret.expose_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    #[test]
+    fn what_names_a_thing_or_a_form_is_no_secret() {
+        for text in [
+            "lockToken: \"urn:uuid:<<hex:8>>-f3ac-cdef-456c-<<hex:12>>\"\n",
+            "  \"authenticity_token\"=>\"<<hex:40>>\"\n",
+            "password=0x00007f8b1c0a2d48>\n",
+        ] {
+            assert!(secrets(text).is_empty(), "{text}: {:?}", secrets(text));
+        }
+        assert_eq!(secrets("access_token: \"<<hex:40>>\"\n").len(), 1);
+    }
+
+    #[test]
+    fn a_pattern_tells_what_a_value_has_to_look_like() {
+        for pattern in [&b"^(?:4[0-9]{12}(?:[0-9]{3})?)$"[..], b"^[a-zA-Z0-9]+$", b"\\d{4}-[0-9]{6}$", b"^[^@]+@[a-z]+"]
+        {
+            assert!(super::pattern(pattern), "{}", String::from_utf8_lossy(pattern));
+        }
+        for value in [&b"x[0]9a^Kd$"[..], b"p^4sW[rd]", b"a]{b", b"Tr0ub4dor&3$"] {
+            assert!(!super::pattern(value), "{}", String::from_utf8_lossy(value));
+        }
+    }
+
+    #[test]
+    fn brackets_around_a_sentence_are_no_part_of_a_value() {
+        let token = secrets("see https://h.example/reset?reset_token=<<hex:40>>\n").pop().expect("found");
+        for text in ["[https://h.example/reset?reset_token=<<hex:40>>]\n", "(reset_token=<<hex:40>>)\n"] {
+            let found = secrets(text);
+            assert!(found.len() == 1 && found[0].len() == token.len(), "{text}: {found:?}");
+        }
+        assert_eq!(
+            secrets("password=<<an:14>>]\n").first().map(String::len),
+            Some(15),
+            "it may be one of its characters"
+        );
+    }
 }

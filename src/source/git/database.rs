@@ -226,7 +226,7 @@ impl Packed {
     }
 
     /// Compares the packed bytes with their CRC in the index.
-    fn check(&self, entry: u32) -> Result<(), Broken> {
+    pub(super) fn check(&self, entry: u32) -> Result<(), Broken> {
         let Some(expected) = self.pack.index.crc(self.forest.position(entry)) else { return Ok(()) };
         let start = usize::try_from(self.forest.offset(entry)).map_err(|_| "pack entry is damaged")?;
         if crc32fast::hash(self.pack.raw(start, self.forest.until(entry))?) == expected {

@@ -197,6 +197,10 @@ impl Visitor for Reader<'_> {
         kind != Kind::Tree
     }
 
+    fn misses(&self) -> bool {
+        true
+    }
+
     fn visit(
         &self,
         object: &Object<'_>,

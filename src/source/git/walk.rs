@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rayon::prelude::*;
+
 use super::super::{Copied, Coverage, Progress};
 use super::database::{Database, Packed, Worker};
 
@@ -40,6 +42,12 @@ pub(super) trait Visitor: Sync {
 
     /// Whether objects of this kind are wanted.
     fn wants(&self, kind: Kind) -> bool;
+
+    /// Whether a damaged head that makes an object look like one of another kind would be a loss that nobody notices: what is
+    /// not wanted is then compared with the checksums of the index.
+    fn misses(&self) -> bool {
+        false
+    }
 
     /// Whether the visitor had an object in an earlier run and does not want it again.
     fn seen(&self, _name: &[u8]) -> bool {
@@ -99,6 +107,9 @@ pub(super) fn packed<V: Visitor>(database: &Database, visitor: &V, progress: &Pr
             }
         }
     }
+    if visitor.misses() {
+        disguised(database, visitor, &duplicates, &mut account);
+    }
     progress.expect(tasks.iter().map(|task| task.size).sum());
     let next = AtomicUsize::new(0);
     let heavy = Mutex::new(());
@@ -119,6 +130,42 @@ pub(super) fn packed<V: Visitor>(database: &Database, visitor: &V, progress: &Pr
     });
     shares.into_iter().for_each(|share| account.absorb(share));
     account
+}
+
+/// Names the objects of unwanted kinds whose bytes are not those that were packed, and all that is made from them: a flipped
+/// bit may have turned them into what they are not.
+fn disguised<V: Visitor>(database: &Database, visitor: &V, duplicates: &Duplicates, account: &mut Coverage) {
+    for (n, packed) in database.packs.iter().enumerate() {
+        let forest = &packed.forest;
+        let unwanted = |entry: &u32| forest.kind(*entry).is_some_and(|kind| !visitor.wants(kind));
+        let roots = (0..forest.len() as u32).into_par_iter().filter(|entry| forest.base(*entry).is_none());
+        let broken: Vec<(u32, Broken)> =
+            roots.filter(unwanted).filter_map(|entry| Some((entry, packed.check(entry).err()?))).collect();
+        for (root, why) in broken {
+            let again = |entry| duplicate(duplicates, n, forest.position(entry));
+            lost(packed, root, why, &|_| false, &again, visitor, account);
+        }
+    }
+}
+
+/// Tells a visitor of an entry that cannot be read, and of all that is made from it but for what another task makes.
+fn lost<V: Visitor>(
+    packed: &Packed,
+    root: u32,
+    why: Broken,
+    apart: &dyn Fn(u32) -> bool,
+    again: &dyn Fn(u32) -> bool,
+    visitor: &V,
+    account: &mut Coverage,
+) {
+    let mut open = vec![root];
+    while let Some(entry) = open.pop() {
+        if !again(entry) {
+            let why = if entry == root { why } else { "its delta base cannot be read" };
+            visitor.failed(packed.pack.index.name(packed.forest.position(entry)), why, account);
+        }
+        open.extend(packed.forest.children(entry).iter().filter(|child| !apart(**child)));
+    }
 }
 
 struct Walk<'a, V: Visitor> {
@@ -264,16 +311,8 @@ impl<V: Visitor> Walk<'_, V> {
     /// Reports an entry and everything below it.
     fn fail(&self, pack: usize, entry: u32, why: Broken, account: &mut Coverage) {
         let packed = &self.database.packs[pack];
-        let mut open = vec![entry];
-        while let Some(at) = open.pop() {
-            let position = packed.forest.position(at);
-            if !duplicate(&self.duplicates, pack, position) {
-                let why = if at == entry { why } else { "its delta base cannot be read" };
-                self.visitor.failed(packed.pack.index.name(position), why, account);
-            }
-            let below = packed.forest.children(at).iter().filter(|child| !self.cuts.contains(&(pack, **child)));
-            open.extend(below);
-        }
+        let again = |at| duplicate(&self.duplicates, pack, packed.forest.position(at));
+        lost(packed, entry, why, &|child| self.cuts.contains(&(pack, child)), &again, self.visitor, account);
     }
 }
 
