@@ -138,8 +138,11 @@ fn needles(path: &Path) -> Result<Values> {
     if path == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut text)?;
     } else {
-        text = std::fs::read(path)
-            .map_err(|cause| Error::user(format!("the file of needles {shown} cannot be read")).because(cause))?;
+        text = std::fs::read(path).map_err(|cause| {
+            Error::user(format!("the file of needles {shown} cannot be read"))
+                .because(cause)
+                .next("Name a file with one value a line, or - for standard input.")
+        })?;
     }
     Ok(Values::lines(&shown, text))
 }
