@@ -1,35 +1,43 @@
 //! Asks repositories about the objects that have hits: one walk a repository, however many hits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::Facts;
+use crate::detect::keeper;
 use crate::error::Result;
 use crate::finding::{Credential, Finding};
 use crate::source::git::Repository;
 use crate::source::{GitObjectKind, Provenance};
 
-/// Facts about the places of all findings.
+/// Objects of one repository with findings, and whether one of these needs no path that speaks for it.
+type Objects = BTreeMap<(String, GitObjectKind), bool>;
+
+/// Facts about the places of all findings. For an object whose findings are all below `min_confidence` only paths of files for
+/// credentials are looked up: no other would raise them ([`Facts::weigh`]).
 ///
 /// # Errors
 /// When a repository with a hit cannot be opened any more.
-pub fn gather(credentials: &[Credential]) -> Result<Facts> {
-    let mut by_repository: BTreeMap<Arc<str>, BTreeSet<(String, GitObjectKind)>> = BTreeMap::new();
+pub fn gather(credentials: &[Credential], min_confidence: f32) -> Result<Facts> {
+    let mut by_repository: BTreeMap<Arc<str>, Objects> = BTreeMap::new();
     for finding in credentials.iter().flat_map(|credential| &credential.findings) {
         if let Provenance::Git { repo, oid, object, .. } = &finding.location.provenance {
-            by_repository.entry(Arc::clone(repo)).or_default().insert((oid.clone(), *object));
+            let objects = by_repository.entry(Arc::clone(repo)).or_default();
+            *objects.entry((oid.clone(), *object)).or_default() |= finding.confidence >= min_confidence;
         }
     }
     let mut facts = Facts::default();
     for (repo, objects) in by_repository {
         let repository = Repository::open(Path::new(&*repo))?;
-        let blobs: Vec<String> =
-            objects.iter().filter(|(_, kind)| *kind == GitObjectKind::Blob).map(|(oid, _)| oid.clone()).collect();
-        for (oid, introductions) in repository.introductions(&blobs) {
+        let blobs = |sure: bool| -> Vec<String> {
+            let some = objects.iter().filter(|((_, kind), is)| *kind == GitObjectKind::Blob && **is == sure);
+            some.map(|((oid, _), _)| oid.clone()).collect()
+        };
+        for (oid, introductions) in repository.introductions_under(&blobs(true), &blobs(false), &keeper) {
             facts.introductions.insert((Arc::clone(&repo), oid), introductions);
         }
-        for (oid, _) in objects.iter().filter(|(_, kind)| *kind != GitObjectKind::Blob) {
+        for (oid, _) in objects.keys().filter(|(_, kind)| *kind != GitObjectKind::Blob) {
             if let Some(people) = repository.people(oid) {
                 facts.commits.insert((Arc::clone(&repo), oid.clone()), Arc::new(people));
             }

@@ -130,7 +130,7 @@ fn show(id: &str) -> Result<Exit> {
 /// Prints every match of a file with what the filters said, also those below the usual threshold. Never a value.
 fn test(path: &Path) -> Result<Exit> {
     let bytes = std::fs::read(path).map_err(|cause| Error::unreadable(path.display(), cause))?;
-    let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options { min_confidence: 0.0 })?;
+    let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options::from(0.0))?;
     let mut found = Vec::new();
     detector.scan(&bytes, path.to_str(), &mut found);
     let mut out = std::io::stdout().lock();

@@ -30,7 +30,7 @@ pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
     let reports = reports(&args.source)?;
     let mut needles = args.needles.as_deref().map_or_else(|| Ok(Values::default()), needles)?;
     reports.iter().flat_map(Report::needles).for_each(|needle| needles.push(&needle));
-    let options = Options { min_confidence: args.min_confidence };
+    let options = Options { min_confidence: args.min_confidence, paths_come_later: true };
     let detector = Detector::new(Arc::clone(&rules), needles, options)?;
     let mut refused = Coverage::new("needles", "exact-values");
     for one in detector.refused() {
@@ -44,17 +44,18 @@ pub(super) fn run(args: &ScanArgs, home: Option<&Path>, ui: Ui) -> Result<Exit> 
         let _bar = ui.bar("scanning", Arc::clone(&progress));
         detect::run(&detector, &sources, &progress, args.source.threads.or(args.nice.then_some(1)))?
     };
-    if let Some(seen) = &seen {
-        seen.save(hits.iter().filter_map(|hit| hit.provenance.object()))?;
-    }
     if !refused.gaps.is_empty() {
         coverage.push(refused);
     }
     let (fingerprinter, keyed) = fingerprinter(home, ui);
     let credentials = finding::collect(hits, &fingerprinter);
     coverage.extend(reports.iter().map(|report| report.coverage(&credentials, &fingerprinter)));
-    let facts = attribution::gather(&credentials)?;
+    let facts = attribution::gather(&credentials, args.min_confidence)?;
     let credentials = facts.weigh(credentials, args.min_confidence);
+    if let Some(seen) = &seen {
+        let findings = credentials.iter().flat_map(|credential| &credential.findings);
+        seen.save(findings.filter_map(|finding| finding.location.provenance.object()))?;
+    }
     if args.reveal {
         ui.warn("--reveal prints secrets in clear; do not keep this output");
     }
@@ -138,11 +139,7 @@ fn needles(path: &Path) -> Result<Values> {
     if path == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut text)?;
     } else {
-        text = std::fs::read(path).map_err(|cause| {
-            Error::user(format!("the file of needles {shown} cannot be read"))
-                .because(cause)
-                .next("Name a file with one value a line, or - for standard input.")
-        })?;
+        text = std::fs::read(path).map_err(|cause| Error::unreadable(format!("the file of needles {shown}"), cause))?;
     }
     Ok(Values::lines(&shown, text))
 }

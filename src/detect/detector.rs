@@ -24,11 +24,21 @@ const RESULTS: u32 = 5;
 pub struct Options {
     /// Least probability of a match, 0 to 1.
     pub min_confidence: f32,
+    /// Somebody learns later under which paths a document without one lies: what the right path would raise to `min_confidence`
+    /// is let through, too.
+    pub paths_come_later: bool,
+}
+
+impl Options {
+    /// Everything from a probability on.
+    pub fn from(min_confidence: f32) -> Self {
+        Self { min_confidence, paths_come_later: false }
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { min_confidence: 0.5 }
+        Self::from(0.5)
     }
 }
 
@@ -144,7 +154,10 @@ impl Detector {
             prefer_readings(&mut found, self.options.min_confidence);
             found.iter_mut().for_each(|found| undo_userinfo(found, bytes));
             pair::join(&mut found, bytes, &self.rules, self.options.min_confidence);
-            found.retain(|found| found.confidence >= self.options.min_confidence);
+            let later = self.options.paths_come_later && path_hint.is_none();
+            let least = self.options.min_confidence;
+            let least = if later { prior::before(least) } else { least };
+            found.retain(|found| found.confidence >= least);
             out.append(&mut best_of_each_place(found));
         }
     }

@@ -109,8 +109,8 @@ mod tests {
     use crate::secret::{Fingerprinter, SecretValue};
 
     fn all(text: &str, path: Option<&str>) -> Vec<Match> {
-        let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options { min_confidence: 0.5 })
-            .expect("because rules are checked");
+        let detector =
+            Detector::new(RuleSet::builtin(), Vec::new(), Options::from(0.5)).expect("because rules are checked");
         let mut found = Vec::new();
         detector.scan(text.as_bytes(), path, &mut found);
         found

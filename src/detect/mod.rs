@@ -30,6 +30,7 @@ pub use matcher::Cost;
 pub use needle::{Needle, Refused, Values};
 pub use pair::HALF;
 pub use place::{Doubt, is_ranked, of_path};
+pub use prior::{KEPT, keeper, raised};
 pub use run::{Hit, run};
 
 use std::ops::Range;

@@ -272,7 +272,7 @@ mod tests {
     /// What is found, each with its parts in order.
     fn found(template: &str) -> Vec<(String, Vec<(String, String)>)> {
         let text = expand(template, template, None).expect("because the template is well-formed");
-        let options = Options { min_confidence: 0.3 };
+        let options = Options::from(0.3);
         let detector = Detector::new(RuleSet::builtin(), Vec::new(), options).expect("because rules are checked");
         let mut out = Vec::new();
         detector.scan(text.as_bytes(), None, &mut out);

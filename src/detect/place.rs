@@ -109,8 +109,7 @@ mod tests {
 
     fn found(template: &str, path: &str) -> usize {
         let text = expand(template, "place", None).expect("because the template is well-formed");
-        let detector =
-            Detector::new(RuleSet::builtin(), Vec::new(), Options { min_confidence: 0.5 }).expect("rules are checked");
+        let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options::from(0.5)).expect("rules are checked");
         let mut all = Vec::new();
         detector.scan(text.as_bytes(), Some(path), &mut all);
         all.len()

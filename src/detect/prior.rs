@@ -58,17 +58,31 @@ const KEEPERS: &[&str] = &[
 const KEEPER_ODDS: f32 = 16.0;
 
 /// Whether a path names a file that is made to hold credentials.
-pub(super) fn keeper(path: &str) -> bool {
+pub fn keeper(path: &str) -> bool {
     let name = path.rsplit(['/', '\\', '!']).next().unwrap_or(path).to_ascii_lowercase();
     KEEPERS.contains(&name.as_str())
         || name.starts_with(".env.") && !name.ends_with("example") && !name.ends_with("sample")
 }
 
+/// Name of the filter that raises what stands in a file for credentials.
+pub const KEPT: &str = "file-for-credentials";
+
 /// Raises what stands in a file for credentials.
 pub(super) fn raise(found: &mut Match) {
-    let odds = found.confidence / (1.0 - found.confidence).max(1e-4) * KEEPER_ODDS;
-    found.confidence = found.confidence.max((odds / (1.0 + odds)).min(0.99));
-    found.notes.push("file-for-credentials");
+    found.confidence = raised(found.confidence);
+    found.notes.push(KEPT);
+}
+
+/// A confidence as it is in a file for credentials.
+pub fn raised(confidence: f32) -> f32 {
+    let odds = confidence / (1.0 - confidence).max(1e-4) * KEEPER_ODDS;
+    confidence.max((odds / (1.0 + odds)).min(0.99))
+}
+
+/// The lowest confidence that such a file raises to `least`.
+pub(super) fn before(least: f32) -> f32 {
+    let odds = least / (1.0 - least).max(1e-4) / KEEPER_ODDS;
+    least.min(odds / (1.0 + odds))
 }
 
 /// A password hash that stands in a sentence, a string of a program or a statement is a sample far more often than one in a

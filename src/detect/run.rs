@@ -41,7 +41,7 @@ pub fn run(
             let sink = Collector { detector, hits: Mutex::new(Vec::new()) };
             coverage.push(source.read(&sink, progress)?);
             let mut found = sink.hits.into_inner().expect("because no thread panics with the lock held");
-            found.sort_by_key(place);
+            found.sort_by_cached_key(place);
             hits.append(&mut found);
         }
         Ok((hits, coverage))
@@ -95,6 +95,8 @@ impl Sink for Collector<'_> {
 fn path<'a>(document: &Document<'a>) -> Option<&'a str> {
     match document.provenance {
         Provenance::File { path, .. } | Provenance::Export { path, .. } => Some(path.as_str()),
+        // A member of an archive has a name of its own.
+        Provenance::Git { inside, .. } => inside.last().map(String::as_str),
         _ => None,
     }
 }

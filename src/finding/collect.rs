@@ -25,6 +25,19 @@ impl Finding {
     }
 }
 
+impl Credential {
+    /// Takes kind, rule and confidence from the findings, of which the first of the best counts.
+    pub fn judge(&mut self) {
+        // What a rule knows (a GitHub token) says more than that the value is also kept in a store.
+        let weight = |finding: &Finding| (!finding.rule.starts_with("needle:"), finding.confidence);
+        let better = |a: &Finding, b: &Finding| weight(b).0.cmp(&weight(a).0).then(weight(b).1.total_cmp(&weight(a).1));
+        if let Some(best) = self.findings.iter().min_by(|a, b| better(a, b)) {
+            (self.kind, self.rule) = (best.kind.clone(), best.rule.clone());
+        }
+        self.confidence = self.findings.iter().map(|finding| finding.confidence).fold(0.0, f32::max);
+    }
+}
+
 /// Groups hits by value; credentials come in order of confidence, then of their first place.
 pub fn collect(hits: Vec<Hit>, fingerprinter: &Fingerprinter) -> Vec<Credential> {
     let mut order: HashMap<Fingerprint, usize> = HashMap::new();
@@ -45,17 +58,9 @@ pub fn collect(hits: Vec<Hit>, fingerprinter: &Fingerprinter) -> Vec<Credential>
             });
             credentials.len() - 1
         });
-        let credential = &mut credentials[at];
-        // What a rule knows (a GitHub token) says more than that the value is also kept in a store.
-        let (new, known) = (finding.rule.starts_with("needle:"), credential.rule.starts_with("needle:"));
-        if credential.rule.is_empty() || (known && !new) || (known == new && finding.confidence > credential.confidence)
-        {
-            credential.kind.clone_from(&finding.kind);
-            credential.rule.clone_from(&finding.rule);
-        }
-        credential.confidence = credential.confidence.max(finding.confidence);
-        credential.findings.push(finding);
+        credentials[at].findings.push(finding);
     }
+    credentials.iter_mut().for_each(Credential::judge);
     credentials.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     join(&mut credentials);
     credentials

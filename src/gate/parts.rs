@@ -40,7 +40,7 @@ impl Parts {
         let is_keyed = keyed.is_some();
         let ledger = ledger(ask, home, keyed.as_ref(), &mut notes)?;
         let min_confidence = ask.min_confidence.unwrap_or(config.gate.min_confidence);
-        let detector = Detector::new(Arc::clone(&ask.rules), Vec::new(), Options { min_confidence })?;
+        let detector = Detector::new(Arc::clone(&ask.rules), Vec::new(), Options::from(min_confidence))?;
         let unkeyed = || Fingerprinter::new(&SecretValue::new(crate::clock::random::<32>()));
         let fingerprinter = keyed.unwrap_or_else(unkeyed);
         let baseline = baseline.map(|text| Baseline::parse(&text, "at the base of the change")).transpose()?;

@@ -57,11 +57,11 @@ pub fn top(repo: &Path) -> Result<PathBuf> {
 /// When it cannot be read at all.
 pub fn survey(repo: &Path, rules: Arc<RuleSet>, keyed: &Fingerprinter, min_confidence: f32) -> Result<Survey> {
     let top = top(repo)?;
-    let detector = Detector::new(rules, Vec::new(), Options { min_confidence })?;
+    let detector = Detector::new(rules, Vec::new(), Options { min_confidence, paths_come_later: true })?;
     let sources = source::open(&top, &OpenOptions::default())?;
     let (hits, coverage) = detect::run(&detector, &sources, &Progress::default(), None)?;
     let credentials = finding::collect(hits, keyed);
-    let facts = attribution::gather(&credentials)?;
+    let facts = attribution::gather(&credentials, min_confidence)?;
     let credentials = facts.weigh(credentials, min_confidence);
     Ok(Survey { top, coverage, credentials, facts })
 }

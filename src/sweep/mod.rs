@@ -95,12 +95,12 @@ pub fn sweep(ask: &Ask, home: &Home, progress: &Progress) -> Result<Swept> {
     let reports: Vec<Report> = ask.reports.iter().map(|file| Report::read(file, &ask.paths)).collect::<Result<_>>()?;
     let mut needles = held.needles();
     needles.extend(reports.iter().flat_map(Report::needles));
-    let options = Options { min_confidence: config.policy.min_confidence };
+    let options = Options { min_confidence: config.policy.min_confidence, paths_come_later: true };
     let detector = Detector::new(Arc::clone(&ask.rules), needles, options)?;
     let (hits, mut coverage) = detect::run(&detector, &sources, progress, ask.open.threads)?;
     let mut credentials = finding::collect(hits, &fingerprinter);
     coverage.extend(reports.iter().map(|report| report.coverage(&credentials, &fingerprinter)));
-    let mut facts = attribution::gather(&credentials)?;
+    let mut facts = attribution::gather(&credentials, config.policy.min_confidence)?;
     credentials = facts.weigh(credentials, config.policy.min_confidence);
     facts.reads = held.reads();
     facts.reads.extend(wait(held.served(&systems, &credentials, &mut coverage)));
@@ -374,7 +374,7 @@ pub fn open_items(plan: &Plan) -> usize {
 /// Needles and options of one scan are shared between sweep and second look.
 fn detector(systems: &Systems, config: &Config, log: &Log, fingerprinter: &Fingerprinter) -> Result<Detector> {
     let needles: Vec<Needle> = wait(gather::held(systems, log, fingerprinter))?.needles();
-    Detector::new(Arc::clone(&RuleSet::builtin()), needles, Options { min_confidence: config.policy.min_confidence })
+    Detector::new(Arc::clone(&RuleSet::builtin()), needles, Options::from(config.policy.min_confidence))
 }
 
 /// Values by fingerprint.

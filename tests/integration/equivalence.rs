@@ -136,7 +136,7 @@ fn same(detector: &Detector, at: &Path, name: &str) -> usize {
 #[test]
 fn scanning_deltas_finds_what_scanning_blobs_finds() {
     let needle = Needle { label: "store".to_owned(), value: SecretValue::new("value-of-the-store-77") };
-    let detector = Detector::new(RuleSet::builtin(), vec![needle], Options { min_confidence: 0.02 }).expect("builds");
+    let detector = Detector::new(RuleSet::builtin(), vec![needle], Options::from(0.02)).expect("builds");
     let mut total = 0;
     for seed in 1..=8 {
         let folder = tempfile::tempdir().expect("folder");

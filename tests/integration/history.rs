@@ -350,3 +350,26 @@ fn introductions_name_every_commit_path_and_person() {
         }
     }
 }
+
+#[test]
+fn a_weak_password_in_a_deleted_file_for_credentials_is_found_by_its_path() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    git(at, &["init", "-q"]);
+    // A word that says little by itself: the name of the file decides, in a history as in a folder.
+    write(at, "shop/.env", concat!("SMTP_PASS=", "harbour\n"));
+    write(at, "shop/notes.cfg", concat!("SMTP_PASS=", "lantern\n"));
+    commit(at, "start");
+    fs::remove_file(at.join("shop/.env")).expect("removed");
+    commit(at, "remove");
+    for packed in [false, true] {
+        let mut offkey = Command::new(env!("CARGO_BIN_EXE_offkey"));
+        offkey.args(["scan", "--no-work-tree", "--format", "jsonl", "--reveal"]).arg(at);
+        let output = offkey.env("OFFKEY_HOME", at.join(".git/home")).output().expect("offkey runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.lines().count() == 1 && text.contains("shop/.env") && text.contains("harbour"), "{text}");
+        if !packed {
+            git(at, &["repack", "-q", "-ad"]);
+        }
+    }
+}

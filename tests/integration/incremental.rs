@@ -25,7 +25,7 @@ fn commit(at: &Path, content: &str) {
 
 /// Places of the findings of a scan, incremental if there is a folder for what was seen.
 fn scan(at: &Path, state: Option<&Path>) -> (Vec<String>, Coverage) {
-    let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options { min_confidence: 0.2 }).expect("builds");
+    let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options::from(0.2)).expect("builds");
     let digest = detector.digest().expect("no needles");
     let seen = state.map(|state| Arc::new(Seen::open(state, digest).expect("opens")));
     let sources: Vec<Box<dyn Source>> = vec![Box::new(GitHistory::new(at).incremental(seen.clone()))];

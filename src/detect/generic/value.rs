@@ -431,8 +431,7 @@ mod tests {
 
     fn secrets(template: &str) -> Vec<String> {
         let text = expand(template, "value", None).expect("because the template is well-formed");
-        let detector =
-            Detector::new(RuleSet::builtin(), Vec::new(), Options { min_confidence: 0.5 }).expect("rules are checked");
+        let detector = Detector::new(RuleSet::builtin(), Vec::new(), Options::from(0.5)).expect("rules are checked");
         let mut all = Vec::new();
         detector.scan(text.as_bytes(), None, &mut all);
         all.iter().map(|found| found.secret.expose_str().unwrap_or_default().to_owned()).collect()

@@ -65,19 +65,23 @@ fn short(name: &[u8]) -> Short {
     u64::from_be_bytes(name[..8].try_into().expect("object names are longer than eight bytes"))
 }
 
-/// Every commit and path that introduced one of the blobs.
-pub(super) fn find(repository: &Repository, blobs: &[Vec<u8>]) -> Vec<Found> {
-    if blobs.is_empty() {
+/// Whether a blob, by its number, is wanted under a file name.
+pub(super) type Under<'a> = &'a (dyn Fn(usize, &[u8]) -> bool + Sync);
+
+/// Every commit and path that introduced one of the blobs under a file name under which it is wanted.
+pub(super) fn find(repository: &Repository, blobs: &[Vec<u8>], under: Under<'_>) -> Vec<Found> {
+    let database = &repository.database;
+    let named = blobs.iter().enumerate().filter(|(_, name)| name.len() == database.hash);
+    let wanted: HashMap<&[u8], usize> = named.map(|(n, name)| (name.as_slice(), n)).collect();
+    if wanted.is_empty() {
         return Vec::new();
     }
-    let database = &repository.database;
-    let wanted: HashMap<&[u8], usize> = blobs.iter().enumerate().map(|(n, name)| (name.as_slice(), n)).collect();
     let marked = {
-        let seek = Seek::new(database.hash, &wanted);
+        let seek = Seek::new(database.hash, &wanted, under);
         read_trees(database, &seek);
         seek.marked()
     };
-    let keep = Keep { hash: database.hash, wanted: &wanted, marked: &marked, kept: Mutex::default() };
+    let keep = Keep { hash: database.hash, wanted: &wanted, under, marked: &marked, kept: Mutex::default() };
     read_trees(database, &keep);
     let kept = keep.kept.into_inner().expect("because no thread panics with the lock held");
     let commits = &repository.commits;
@@ -154,6 +158,7 @@ fn read_trees<V: Visitor<Carry = ()>>(database: &Database, visitor: &V) {
 struct Seek<'a> {
     hash: usize,
     wanted: &'a HashMap<&'a [u8], usize>,
+    under: Under<'a>,
     /// A bit for each value of the first two bytes of a wanted name: most entries are turned away by it.
     sieve: Vec<u64>,
     holders: Mutex<HashSet<Short>>,
@@ -162,13 +167,13 @@ struct Seek<'a> {
 }
 
 impl<'a> Seek<'a> {
-    fn new(hash: usize, wanted: &'a HashMap<&'a [u8], usize>) -> Self {
+    fn new(hash: usize, wanted: &'a HashMap<&'a [u8], usize>, under: Under<'a>) -> Self {
         let mut sieve = vec![0u64; 1024];
         for name in wanted.keys() {
             let bits = usize::from(u16::from_be_bytes([name[0], name[1]]));
             sieve[bits / 64] |= 1 << (bits % 64);
         }
-        Self { hash, wanted, sieve, holders: Mutex::default(), edges: Mutex::default() }
+        Self { hash, wanted, under, sieve, holders: Mutex::default(), edges: Mutex::default() }
     }
 
     /// The trees from which a wanted blob can be reached.
@@ -207,7 +212,8 @@ impl Visitor for Seek<'_> {
                 edges.push((short(entry.name), outer));
             } else if !holds {
                 let bits = usize::from(u16::from_be_bytes([entry.name[0], entry.name[1]]));
-                holds = self.sieve[bits / 64] >> (bits % 64) & 1 == 1 && self.wanted.contains_key(entry.name);
+                holds = self.sieve[bits / 64] >> (bits % 64) & 1 == 1
+                    && self.wanted.get(entry.name).is_some_and(|blob| (self.under)(*blob, entry.path));
             }
         }
         if holds {
@@ -241,6 +247,7 @@ type Kept = HashMap<Box<[u8]>, Vec<KeptEntry>>;
 struct Keep<'a> {
     hash: usize,
     wanted: &'a HashMap<&'a [u8], usize>,
+    under: Under<'a>,
     marked: &'a HashSet<Short>,
     kept: Mutex<Kept>,
 }
@@ -264,7 +271,8 @@ impl Visitor for Keep<'_> {
             let to = if entry.tree {
                 self.marked.contains(&short(entry.name)).then(|| To::Tree(entry.name.into()))
             } else {
-                self.wanted.get(entry.name).map(|blob| To::Blob(*blob))
+                let wanted = self.wanted.get(entry.name).filter(|blob| (self.under)(**blob, entry.path));
+                wanted.map(|blob| To::Blob(*blob))
             };
             list.extend(to.map(|to| KeptEntry { path: entry.path.into(), to }));
         }

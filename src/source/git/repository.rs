@@ -73,10 +73,22 @@ impl Repository {
     ///
     /// Costs one reading of all trees, whatever the number of blobs.
     pub fn introductions(&self, blobs: &[String]) -> HashMap<String, Vec<Introduction>> {
-        let names: Vec<Vec<u8>> = blobs.iter().filter_map(|oid| database::unhex(oid)).collect();
+        self.introductions_under(blobs, &[], &|_| true)
+    }
+
+    /// The same in the same reading for further blobs, `perhaps`, where a path leads to them whose file name is one of `names`.
+    pub fn introductions_under(
+        &self,
+        blobs: &[String],
+        perhaps: &[String],
+        names: &(dyn Fn(&str) -> bool + Sync),
+    ) -> HashMap<String, Vec<Introduction>> {
+        let under = |blob: usize, name: &[u8]| blob < blobs.len() || std::str::from_utf8(name).is_ok_and(names);
+        let names: Vec<Vec<u8>> =
+            blobs.iter().chain(perhaps).map(|oid| database::unhex(oid).unwrap_or_default()).collect();
         let mut people: HashMap<CommitId, Arc<CommitPeople>> = HashMap::new();
         let mut answer: HashMap<String, Vec<Introduction>> = HashMap::new();
-        for found in introductions::find(self, &names) {
+        for found in introductions::find(self, &names, &under) {
             let by = people.entry(found.commit).or_insert_with(|| Arc::new(self.people_of(found.commit))).clone();
             let path = String::from_utf8_lossy(&found.path).into_owned();
             answer.entry(hex(&names[found.blob])).or_default().push(Introduction { path, by });
