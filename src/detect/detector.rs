@@ -17,7 +17,7 @@ use crate::secret::SecretValue;
 use crate::source::Copied;
 
 /// To be raised when the code (not a rule) finds something else than before in the same text.
-const RESULTS: u32 = 5;
+const RESULTS: u32 = 6;
 
 /// What a detector lets through.
 #[derive(Clone, Debug)]
@@ -206,7 +206,11 @@ impl Detector {
             };
             // The grammar of a command or a file says as much as the value; that of a URL says nothing.
             let grammar = &*found.kind == "password" && !found.rule.starts_with("url-");
-            found.confidence = if grammar { said.max(0.4 * found.confidence + 0.6 * said) } else { said };
+            found.confidence = match grammar {
+                true if generic::strong(found.secret.expose()) => said.max(0.85 * found.confidence),
+                true => said.max(0.4 * found.confidence + 0.6 * said),
+                false => said,
+            };
             if let Some(features) = features {
                 visit(found, features);
             }
@@ -252,7 +256,7 @@ impl Detector {
             let dropped = generic::impossible(&site, window);
             let features = dropped.is_none().then(|| generic::Features::of(window, &site));
             let rank = |f: &generic::Features| generic::Ranker::get().probability_from(&f.values, least);
-            let confidence = features.as_ref().map_or(0.0, rank);
+            let confidence = features.as_ref().map_or(0.0, |f| rank(f).max(generic::floor(&site, window)));
             if confidence < least {
                 return;
             }

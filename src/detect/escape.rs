@@ -25,6 +25,8 @@ pub(super) enum Between {
     Authority,
     /// Anything in the same line.
     Line,
+    /// Escapes are not undone: people do not speak in them.
+    Nothing,
 }
 
 impl Between {
@@ -32,6 +34,7 @@ impl Between {
     pub(super) fn of(reader: Route) -> Self {
         match reader {
             Route::Assignment => Self::Operator,
+            Route::Spoken => Self::Nothing,
             Route::Scheme => Self::Word,
             Route::Url => Self::Authority,
             Route::Sql | Route::Curl => Self::Line,
@@ -51,12 +54,16 @@ impl Between {
             Self::Word => until(b"\"'<>"),
             Self::Authority => until(b"/?#\"'<>"),
             Self::Line => line.len(),
+            Self::Nothing => 0,
         }
     }
 }
 
 /// Whether an escape stands behind a keyword where a match of its could have it.
 pub(super) fn follows(window: &[u8], from: usize, between: Between) -> bool {
+    if between == Between::Nothing {
+        return false;
+    }
     let near = &window[from..window.len().min(from + NEAR)];
     let line = &near[..memchr::memchr(b'\n', near).unwrap_or(near.len())];
     let near = &line[..between.of_line(line)];

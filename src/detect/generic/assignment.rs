@@ -88,6 +88,9 @@ fn name(bytes: &[u8], keyword: Range<usize>) -> Name {
 
 /// The operator after a name and where the value may start.
 fn operator(bytes: &[u8], name: &Name) -> Option<(Operator, usize)> {
+    if let Some(found) = apart(bytes, name) {
+        return Some(found);
+    }
     let at = skip_blanks(bytes, name.end);
     let spaced = at > name.end;
     let rest = bytes.get(at..)?;
@@ -119,6 +122,46 @@ fn operator(bytes: &[u8], name: &Name) -> Option<(Operator, usize)> {
         _ => return None,
     };
     Some((found.0, at + found.1))
+}
+
+/// A name that is itself the value of a `name` or `key`, with the value under another word next to it: `{"name": "PASSWORD",
+/// "value": "x"}`, the same in YAML, `variable "password" { default = "x" }`, `<key>password</key><string>x</string>`.
+fn apart(bytes: &[u8], name: &Name) -> Option<(Operator, usize)> {
+    let rest = bytes.get(name.end..bytes.len().min(name.end + 200))?;
+    let near = rest.iter().position(|b| !b.is_ascii_whitespace() && *b != b',')?;
+    match rest[near] {
+        b'<' if near == 0 && rest[1..].first() == Some(&b'/') => {
+            let close = memchr::memchr(b'>', rest).filter(|at| *at < 30)? + 1;
+            let next = close + rest[close..].iter().position(|b| !b.is_ascii_whitespace())?;
+            let tag = ["<value>", "<string>", "<Value>", "<val>"]
+                .iter()
+                .find(|tag| rest[next..].starts_with(tag.as_bytes()))?;
+            Some((Operator::Element, name.end + next + tag.len()))
+        }
+        b'{' if name.quoted => {
+            let before = &bytes[..name.range.start.checked_sub(1)?];
+            let at =
+                before.trim_ascii_end().ends_with(b"variable").then(|| memchr::memmem::find(rest, b"default"))?? + 7;
+            let block = memchr::memchr(b'}', rest).is_none_or(|end| at < end);
+            let equals = skip_blanks(rest, at);
+            (block && rest.get(equals) == Some(&b'=')).then_some((Operator::Attribute, name.end + equals + 1))
+        }
+        b'"' | b'\'' | b'v' | b'V' if near > 0 => {
+            let before = bytes[..name.range.start].trim_ascii_end();
+            let before = before.strip_suffix(b"\"").or(before.strip_suffix(b"'")).unwrap_or(before).trim_ascii_end();
+            if !before.ends_with(b":") && !before.ends_with(b"=") {
+                return None;
+            }
+            let word = near + usize::from(!rest[near].is_ascii_alphabetic());
+            if !rest.get(word..word + 5)?.eq_ignore_ascii_case(b"value") {
+                return None;
+            }
+            let quote = usize::from(matches!(rest.get(word + 5), Some(b'"' | b'\'')));
+            let mark = skip_blanks(rest, word + 5 + quote);
+            matches!(rest.get(mark), Some(b':' | b'=')).then_some((Operator::Attribute, name.end + mark + 1))
+        }
+        _ => None,
+    }
 }
 
 /// After a colon: the value, or a type and then `=`.
@@ -181,7 +224,10 @@ fn loose(bytes: &[u8], name: &Name, at: usize) -> Option<(Operator, usize)> {
     let leading = line_start.clone().all(|b| matches!(b, b' ' | b'\t' | b'#' | b'/' | b'*' | b'-'));
     let login = bytes[..name.range.start].iter().rev().take(120).take_while(|b| **b != b'\n').count() > 6
         && memchr::memmem::rfind(&bytes[name.range.start.saturating_sub(120)..name.range.start], b"login").is_some();
-    (flag(bytes, name) || leading || login).then_some((Operator::Space, at))
+    let line = bytes[..name.range.start].iter().rev().take(12).take_while(|b| **b != b'\n').count();
+    let command = bytes[name.range.start - line..name.range.start].trim_ascii();
+    let keeps = ["ENV", "ARG", "setx", "SetEnv", "setenv"].iter().any(|word| command == word.as_bytes());
+    (flag(bytes, name) || leading || login || keeps).then_some((Operator::Space, at))
 }
 
 /// Reads the value or values from `at` on.
@@ -229,7 +275,9 @@ fn values(bytes: &[u8], name: &Name, operator: Operator, at: usize, visit: &mut 
     if value::opening(bytes, start).is_some() {
         let Some(read) = quoted(bytes, start) else { return };
         emit(&read, operator == Operator::Call, 0, operator);
-        if operator == Operator::Call || operator == Operator::Comma {
+        // Ruby leaves the brackets of a call away.
+        let call = operator == Operator::Space && bytes[name.range.clone()].ends_with(b"basic_auth");
+        if operator == Operator::Call || operator == Operator::Comma || call {
             more(bytes, read.end, 1, &mut |read, nth| emit(read, true, nth, operator));
         }
         return;
@@ -378,6 +426,14 @@ fn prefix(bytes: &[u8], mut at: usize) -> Option<usize> {
 
 /// Text of an XML element.
 fn element_text(bytes: &[u8], start: usize) -> Option<Read> {
+    let mut start = start;
+    let inner = start + bytes[start..].iter().take(80).take_while(|b| b.is_ascii_whitespace()).count();
+    // A property keeps its value in an element of its own.
+    for tag in ["<value>", "<Value>"] {
+        if bytes[inner..].starts_with(tag.as_bytes()) {
+            start = inner + tag.len();
+        }
+    }
     let rest = &bytes[start..bytes.len().min(start + 600)];
     let (skip, end): (usize, &[u8]) = if rest.starts_with(b"<![CDATA[") { (9, b"]]>") } else { (0, b"</") };
     let length = memchr::memmem::find(&rest[skip..], end)?;

@@ -5,9 +5,11 @@
 //! numbers into a probability. What cannot be a value at all (a variable, a template, a call) is dropped by name first.
 
 mod assignment;
+mod chosen;
 mod features;
 mod ranker;
 mod shapes;
+mod spoken;
 mod value;
 mod words;
 
@@ -64,6 +66,8 @@ pub(super) enum Route {
     Sql,
     /// `curl -u user:password`.
     Curl,
+    /// What people say: `the password is x`.
+    Spoken,
 }
 
 impl Route {
@@ -74,6 +78,7 @@ impl Route {
         (Route::Scheme, &["basic ", "bearer "]),
         (Route::Sql, &["identified"]),
         (Route::Curl, &["curl", "--user", "wget "]),
+        (Route::Spoken, spoken::WORDS),
     ];
 }
 
@@ -91,6 +96,7 @@ impl Route {
             Self::Url => (500, 900),
             Self::Scheme => (500, 2400),
             Self::Sql | Self::Curl => (500, 1400),
+            Self::Spoken => (500, 1500),
         }
     }
 }
@@ -157,6 +163,8 @@ pub(super) struct Site {
     pub(super) next_line: bool,
     /// A part of the site that is not secret: the user of a URL.
     pub(super) user: Option<Range<usize>>,
+    /// Least probability, where the words around the value say what it is.
+    pub(super) sure: f32,
 }
 
 impl Site {
@@ -177,6 +185,7 @@ impl Site {
             nth: 0,
             next_line: false,
             user: None,
+            sure: 0.0,
         }
     }
 }
@@ -190,7 +199,18 @@ pub(super) fn read(route: Route, bytes: &[u8], keyword: Range<usize>, visit: &mu
         Route::Scheme => shapes::scheme(bytes, keyword, visit),
         Route::Sql => shapes::sql(bytes, keyword, visit),
         Route::Curl => shapes::curl(bytes, keyword, visit),
+        Route::Spoken => spoken::read(bytes, keyword, visit),
     }
+}
+
+/// Least probability of a site, whatever the ranker says: where a password is named plainly and looks like one.
+pub(super) fn floor(site: &Site, bytes: &[u8]) -> f32 {
+    chosen::floor(site, bytes)
+}
+
+/// Whether a value looks like a password and like nothing else.
+pub(super) fn strong(value: &[u8]) -> bool {
+    chosen::strength(value) == chosen::Strength::Strong
 }
 
 /// Why a value cannot be a secret at all, or nothing.

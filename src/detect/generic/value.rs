@@ -169,12 +169,12 @@ fn brackets(bytes: &[u8], value: Range<usize>) -> usize {
     value.end - end
 }
 
-/// Where the next setting of a list starts behind a value: `x,host=y`, `x&state=y`.
+/// Where the next setting of a list starts behind a value: `x,host=y`, `x&state=y`, `x;User Id=y`.
 fn setting(line: &[u8]) -> Option<usize> {
-    memchr::memchr2_iter(b',', b'&', line).find(|mark| {
+    memchr::memchr3_iter(b',', b'&', b';', line).find(|mark| {
         let rest = &line[mark + 1..];
         let name = rest.iter().take(40).take_while(|b| is_name(**b)).count();
-        let words = line[*mark] == b'&' || rest[..name].iter().all(|b| b.is_ascii_lowercase() || *b == b'_');
+        let words = line[*mark] != b',' || rest[..name].iter().all(|b| b.is_ascii_lowercase() || *b == b'_');
         name > 1 && words && rest.get(name) == Some(&b'=') && rest.get(name + 1).is_some_and(u8::is_ascii_alphanumeric)
     })
 }
