@@ -21,6 +21,13 @@ pub(super) fn second_thoughts(found: &mut [Match], bytes: &[u8], path: Option<&s
         }
         if place::is_digest(bytes, &one.span) {
             lower(one, 0.1, "digest");
+        } else if &*one.kind != "private-key" && place::in_armour(bytes, &one.span) {
+            lower(one, 0.1, "inside-armour");
+        } else if !one.notes.contains(&generic::NOTE)
+            && &*one.kind != "password"
+            && sample::is_name(one.secret.expose())
+        {
+            lower(one, 0.3, "a-name");
         }
         for (factor, why) in path.map(|path| place::doubts(one, path)).unwrap_or_default() {
             lower(one, factor, why);
@@ -169,6 +176,23 @@ mod tests {
         let text = &made("client_secret = \"<<an:24>>\"\n");
         let (mine, theirs) = (all(text, Some("src/app.js")), all(text, Some(".yarn/releases/yarn-1.22.19.cjs")));
         assert!(mine.len() == 1 && theirs.is_empty(), "{mine:?} {theirs:?}");
+    }
+
+    #[test]
+    fn names_in_code_are_no_tokens() {
+        for name in ["md-footer-nav__link--next", "md-header-topic-container"] {
+            assert!(all(&format!("mandrill .{name} {{\n"), None).is_empty(), "{name}");
+        }
+        assert_eq!(all(&made("mandrill_key = \"md-<<an:22>>\"\n"), None).len(), 1);
+        for (value, name) in [
+            ("AWS_SECRET_ACCESS_KEY_NAME_OF_BUILDS", true),
+            ("one-two-three", true),
+            ("hunter-horse-4-staple", false),
+            ("one-two", false),
+            ("abCd-eFgh-ijkl-mnOp", false),
+        ] {
+            assert_eq!(sample::is_name(value.as_bytes()), name, "{value}");
+        }
     }
 
     #[test]

@@ -18,6 +18,27 @@ pub(super) fn is_digest(bytes: &[u8], span: &Range<usize>) -> bool {
     hash.iter().any(|name| line.ends_with(name))
 }
 
+/// Kinds of armour whose text is public or means nothing alone. Keys that open something are not among them, and a
+/// `SIGNED MESSAGE` is plain text.
+const ARMOUR: [&[u8]; 8] =
+    [b"CERTIFICATE", b" REQUEST", b"PUBLIC KEY", b"SIGNATURE", b"PGP MESSAGE", b"PKCS7", b"CRL", b" PARAMETERS"];
+
+/// Whether a value is a piece of an armoured block: a certificate, the signature of a commit. Sixty-four letters by chance
+/// look like some issuer's token.
+pub(super) fn in_armour(bytes: &[u8], span: &Range<usize>) -> bool {
+    let inside = |b: u8| b.is_ascii_alphanumeric() || b"+/=-_. \\\n\r\t".contains(&b);
+    if !span.start.checked_sub(1).is_some_and(|at| inside(bytes[at]) && bytes[at] != b'=') {
+        return false;
+    }
+    // A certificate authority's certificate has two thousand letters, a key with many signatures twenty times that.
+    let before = &bytes[span.start.saturating_sub(48 << 10)..span.start];
+    let Some(mark) = memchr::memmem::rfind(before, b"-----") else { return false };
+    let label = before[..mark].rsplit(|b| *b == b'\n').next().unwrap_or_default();
+    let Some(label) = memchr::memmem::rfind(label, b"-----BEGIN ").map(|at| &label[at..]) else { return false };
+    let others = before[mark..].iter().filter(|b| !inside(**b)).count();
+    ARMOUR.iter().any(|kind| label.ends_with(kind)) && others <= 16 + before[mark..].len() / 16
+}
+
 /// What the path of a file says against a match in it.
 pub(super) fn doubts(found: &Match, path: &str) -> Vec<Doubt> {
     of_path(path, &found.kind, found.notes.contains(&NOTE), found.secret.expose())
@@ -131,6 +152,22 @@ mod tests {
         ] {
             assert_eq!(found(text, path), 1, "{path}: {text}");
         }
+    }
+
+    #[test]
+    fn a_piece_of_a_certificate_or_a_signature_is_no_token() {
+        let token = "hvs.<<an:95>>";
+        let block = |label: &str, end: &str| {
+            format!(
+                "-----BEGIN {label}-----{end}{end}<<b64:64>>{end}{token}{end}<<b64:64>>{end}-----END {label}-----\n"
+            )
+        };
+        assert_eq!(found(&format!("{token}\n"), "x"), 1);
+        for (label, end) in [("PGP SIGNATURE", "\n "), ("CERTIFICATE", "\n"), ("PUBLIC KEY", "\r\n")] {
+            assert_eq!(found(&block(label, end), "x"), 0, "{label}");
+        }
+        assert_eq!(found(&block("PGP SIGNED MESSAGE", "\n"), "x"), 1, "a signed message is read by everybody");
+        assert_eq!(found(&format!("{}{token}\n", block("CERTIFICATE", "\n")), "x"), 1, "behind the block");
     }
 
     #[test]

@@ -73,6 +73,15 @@ pub(super) fn in_basic(value: &[u8], told: bool) -> bool {
     name && password.is_empty() || stands_in(user) && stands_in(password)
 }
 
+/// Whether a value is a name of code, not one of chance: three or more words in one case, without a digit, with `-` or `_`
+/// between them (`md-footer-nav__link--next`, `USER_OAUTH_TOKEN_SECRET`).
+pub(super) fn is_name(value: &[u8]) -> bool {
+    let of = |letter: fn(&u8) -> bool| value.iter().all(|b| letter(b) || matches!(b, b'-' | b'_'));
+    let words = value.split(|b| matches!(b, b'-' | b'_')).filter(|word| !word.is_empty());
+    let long = words.clone().any(|word| word.len() > 14);
+    (of(u8::is_ascii_lowercase) || of(u8::is_ascii_uppercase)) && !long && words.count() >= 3
+}
+
 /// Values that standards and manuals print for everybody to copy: the first eight bytes of their SHA-256, so that no
 /// scanner finds them here.
 const PUBLISHED: &[u64] = &[

@@ -113,7 +113,7 @@ pub(super) fn bare(bytes: &[u8], at: usize, whole_line: bool) -> Option<Read> {
             end -= brackets(bytes, at..end);
             // A parameter without a value behind it.
             end -= usize::from(end > at && bytes[end - 1] == b'&');
-            if let Some(next) = setting(&bytes[at..end]) {
+            if let Some(next) = setting(&bytes[at..end]).or_else(|| tag(&bytes[at..end])) {
                 end = at + next;
             }
             return (end > at).then_some(Read { range: at..end, quote: Quote::Bare, end: line });
@@ -167,6 +167,17 @@ fn brackets(bytes: &[u8], value: Range<usize>) -> usize {
         end -= 1;
     }
     value.end - end
+}
+
+/// Where the element of a page ends in which the value stands: `x</td></tr>`, `x<br/>`.
+fn tag(value: &[u8]) -> Option<usize> {
+    let ends = |at: &usize| {
+        let inside = &value[at + 1..];
+        let name = inside.strip_prefix(b"/").or(inside.starts_with(b"br").then_some(inside)).unwrap_or_default();
+        let length = name.iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+        length > 0 && matches!(name[length..], [b'>', ..] | [b'/', b'>', ..])
+    };
+    memchr::memchr_iter(b'<', value).find(ends)
 }
 
 /// Where the next setting of a list starts behind a value: `x,host=y`, `x&state=y`, `x;User Id=y`.
@@ -260,6 +271,11 @@ pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
     }
     if value.ends_with(b"...") || value.ends_with("\u{2026}".as_bytes()) {
         return Some("cut-off");
+    }
+    // What follows the scheme is read as such, without it.
+    let schemes = [&b"basic "[..], b"bearer ", b"digest "];
+    if schemes.iter().any(|scheme| value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))) {
+        return Some("behind-a-scheme");
     }
     if crate::detect::filter::alphabet(value) {
         return Some("alphabet");
@@ -458,6 +474,15 @@ mod tests {
         for value in [&b"x[0]9a^Kd$"[..], b"p^4sW[rd]", b"a]{b", b"Tr0ub4dor&3$"] {
             assert!(!super::pattern(value), "{}", String::from_utf8_lossy(value));
         }
+    }
+
+    #[test]
+    fn the_end_of_an_element_is_no_part_of_a_value() {
+        for tail in ["</p>", "</td></tr>", "<br/>", "<br>"] {
+            let found = secrets(&format!("password=<<an:14>>{tail}\n"));
+            assert!(found.len() == 1 && found[0].len() == 14, "{tail}: {found:?}");
+        }
+        assert_eq!(secrets("password=<<an:12>></x\n").first().map(String::len), Some(15), "no element ends here");
     }
 
     #[test]
