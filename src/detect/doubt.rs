@@ -21,6 +21,8 @@ pub(super) fn second_thoughts(found: &mut [Match], bytes: &[u8], path: Option<&s
         }
         if place::is_digest(bytes, &one.span) {
             lower(one, 0.1, "digest");
+        } else if &*one.kind == "private-key" && sample::key_of_code(one.secret.expose()) {
+            lower(one, 0.3, "made-by-code");
         } else if &*one.kind != "private-key" && place::in_armour(bytes, &one.span) {
             lower(one, 0.1, "inside-armour");
         } else if !one.notes.contains(&generic::NOTE)

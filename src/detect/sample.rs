@@ -17,6 +17,9 @@ pub(super) fn doubt(name: &[u8], value: &[u8]) -> Option<Doubt> {
     if filter::name_behind_a_colon(value) {
         return Some(("camel-case", 0.4));
     }
+    if key_fingerprint(name, value) {
+        return Some(("fingerprint", 0.4));
+    }
     no_uuid(value).then_some(("like-a-uuid-but-none", 0.4))
 }
 
@@ -27,6 +30,17 @@ fn denied(name: &[u8]) -> bool {
     let words = words(name);
     let negated = |pair: &[String]| matches!(pair[0].as_str(), "non" | "not") && pair[1].starts_with("match");
     words.iter().any(|word| DENYING.contains(&word.as_str())) || words.windows(2).any(negated)
+}
+
+/// Forty capital hexadecimal digits, with or without blanks, under a name that says no more than `key`: how OpenPGP's programs
+/// print the fingerprint of a key.
+fn key_fingerprint(name: &[u8], value: &[u8]) -> bool {
+    let digit = |b: &u8| b.is_ascii_digit() || (b'A'..=b'F').contains(b);
+    let secret = ["secret", "private", "api", "access", "token", "auth", "password", "sign"];
+    value.iter().filter(|b| digit(b)).count() == 40
+        && value.iter().all(|b| digit(b) || *b == b' ')
+        && words(name).last().is_some_and(|word| word.starts_with("key"))
+        && !words(name).iter().any(|word| secret.contains(&word.as_str()))
 }
 
 /// A password that a test enters to be turned away: `wrongpass`, `incorrect-password`. Nobody chooses such a one to be let in.
@@ -71,6 +85,14 @@ pub(super) fn in_basic(value: &[u8], told: bool) -> bool {
     let (user, password) = (&plain[..colon], &plain[colon + 1..]);
     let name = user.len() < 12 && user.iter().all(u8::is_ascii_alphabetic);
     name && password.is_empty() || stands_in(user) && stands_in(password)
+}
+
+/// Whether the marks of a private key stand around code that writes one: a call or a template instead of letters.
+pub(super) fn key_of_code(value: &[u8]) -> bool {
+    let body = value.splitn(3, |b| *b == b'\n').nth(1).unwrap_or(value);
+    value.starts_with(b"-----BEGIN")
+        && body.len() < 400
+        && [&b"("[..], b"{{", b"${", b"%s"].iter().any(|sign| memchr::memmem::find(body, sign).is_some())
 }
 
 /// Whether a value is a name of code, not one of chance: three or more words in one case, without a digit, with `-` or `_`
@@ -149,6 +171,18 @@ mod tests {
     fn a_made_up_uuid_is_told_from_a_real_one() {
         assert!(no_uuid(b"px-d4c3b2a1-f6e5-h8g7-j1i8-p5o0n5m3l2k1"));
         assert!(!no_uuid(b"d4c3b2a1-f6e5-a8b7-c1d8-e5f0a5b3c2d1") && !no_uuid(b"zz"));
+    }
+
+    #[test]
+    fn fingerprints_and_keys_made_by_code_are_told() {
+        let digits = "0123456789ABCDEF0123456789ABCDEF01234567";
+        assert!(key_fingerprint(b"key", digits.as_bytes()) && key_fingerprint(b"gpg_key", digits.as_bytes()));
+        assert!(!key_fingerprint(b"secret_key", digits.as_bytes()) && !key_fingerprint(b"token", digits.as_bytes()));
+        assert!(!key_fingerprint(b"key", digits.to_ascii_lowercase().as_bytes()));
+        let (head, tail) = ("-----BEGIN PRIVATE KEY-----\\n", "-----END PRIVATE KEY-----");
+        assert!(key_of_code(format!("{head}\")\n  lines(key)\n  put(\"{tail}").as_bytes()));
+        assert!(key_of_code(format!("{head}{{{{ .key }}}}\\n{tail}").as_bytes()));
+        assert!(!key_of_code(format!("{head}\" +\n  \"MIIE\" +\n  \"{tail}").as_bytes()));
     }
 
     #[test]

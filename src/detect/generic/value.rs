@@ -109,6 +109,9 @@ pub(super) fn bare(bytes: &[u8], at: usize, whole_line: bool) -> Option<Read> {
                 && bytes[mark..end].iter().all(|b| b"\"'`)]};,".contains(b))
             {
                 end = mark;
+                while bytes[at..end].ends_with(b"\\n") || bytes[at..end].ends_with(b"\\r") {
+                    end -= 2;
+                }
             }
             end -= brackets(bytes, at..end);
             // A parameter without a value behind it.
@@ -245,6 +248,9 @@ pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
     if hashed(value) {
         return Some("password-hash");
     }
+    if encrypted(value) {
+        return Some("encrypted");
+    }
     if public(value, name) {
         return Some("public");
     }
@@ -266,7 +272,8 @@ pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
     if pattern(value) {
         return Some("pattern");
     }
-    if value.starts_with(b"urn:uuid:") || address(value) {
+    let resource = value.starts_with(b"arn:") && value.iter().filter(|b| **b == b':').count() >= 4;
+    if value.starts_with(b"urn:uuid:") || resource || address(value) {
         return Some("name-of-a-thing");
     }
     if value.ends_with(b"...") || value.ends_with("\u{2026}".as_bytes()) {
@@ -307,6 +314,21 @@ pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
         return Some("prose");
     }
     None
+}
+
+/// Whether a value is what SOPS, Hiera (`ENC[…]`), Jasypt (`ENC(…)`), Spring (`{cipher}…`), Ansible and Vault's transit engine
+/// leave of a secret in a file: nobody reads it without a key that is not there.
+fn encrypted(value: &[u8]) -> bool {
+    let around = |start: &[u8], end: &[u8]| value.starts_with(start) && value.ends_with(end) && value.len() > 12;
+    let transit = value.strip_prefix(b"vault:v").is_some_and(|rest| {
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        digits > 0 && rest.get(digits) == Some(&b':')
+    });
+    around(b"ENC[", b"]")
+        || around(b"ENC(", b")")
+        || around(b"{cipher}", b"")
+        || around(b"$ANSIBLE_VAULT;", b"")
+        || transit
 }
 
 /// Whether this is a password hash: rules for hashes know each by name, it is no password.
@@ -474,6 +496,22 @@ mod tests {
         for value in [&b"x[0]9a^Kd$"[..], b"p^4sW[rd]", b"a]{b", b"Tr0ub4dor&3$"] {
             assert!(!super::pattern(value), "{}", String::from_utf8_lossy(value));
         }
+    }
+
+    #[test]
+    fn what_is_encrypted_or_names_a_resource_is_no_secret() {
+        for value in [
+            "ENC[AES256_GCM,data:<<b64:16>>,iv:<<b64:40>>,tag:<<b64:22>>,type:str]",
+            "ENC(<<b64:40>>)",
+            "{cipher}<<hex:64>>",
+            "vault:v1:<<b64:60>>",
+            "arn:gcp:kms:antarctica-north-2::key/45e6-aca6-a5b005693a48",
+        ] {
+            assert!(secrets(&format!("db_password = \"{value}\"\n")).is_empty(), "{value}");
+        }
+        assert_eq!(secrets("db_password = \"vault:<<an:20>>\"\n").len(), 1);
+        let found = secrets("file.write(\"password <<an:14>>\\n\")\n");
+        assert!(found.iter().all(|value| value.len() == 14), "{found:?}");
     }
 
     #[test]
