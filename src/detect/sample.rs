@@ -20,6 +20,9 @@ pub(super) fn doubt(name: &[u8], value: &[u8]) -> Option<Doubt> {
     if key_fingerprint(name, value) {
         return Some(("fingerprint", 0.4));
     }
+    if place_of_a_secret(value) {
+        return Some(("address-of-a-secret", 0.4));
+    }
     no_uuid(value).then_some(("like-a-uuid-but-none", 0.4))
 }
 
@@ -30,6 +33,12 @@ fn denied(name: &[u8]) -> bool {
     let words = words(name);
     let negated = |pair: &[String]| matches!(pair[0].as_str(), "non" | "not") && pair[1].starts_with("match");
     words.iter().any(|word| DENYING.contains(&word.as_str())) || words.windows(2).any(negated)
+}
+
+/// An address without a user and without parameters: it says where a secret lies (`http://barbican:9311/v1/secrets/…`).
+fn place_of_a_secret(value: &[u8]) -> bool {
+    let rest = value.strip_prefix(b"http://").or(value.strip_prefix(b"https://"));
+    rest.is_some_and(|rest| memchr::memchr3(b'@', b'?', b'=', rest).is_none())
 }
 
 /// Forty capital hexadecimal digits, with or without blanks, under a name that says no more than `key`: how OpenPGP's programs

@@ -7,6 +7,7 @@
 mod assignment;
 mod chosen;
 mod features;
+mod impossible;
 mod ranker;
 mod shapes;
 mod spoken;
@@ -215,7 +216,7 @@ pub(super) fn strong(value: &[u8]) -> bool {
 
 /// Why a value cannot be a secret at all, or nothing.
 pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
-    value::impossible(site, bytes)
+    impossible::impossible(site, bytes)
 }
 
 /// The id of the rule that a site belongs to; the rules themselves are in rules/generic.toml.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Quote, Site};
+use super::Quote;
 
 /// Longest value that is read as one.
 const LONGEST: usize = 1000;
@@ -114,6 +114,7 @@ pub(super) fn bare(bytes: &[u8], at: usize, whole_line: bool) -> Option<Read> {
                 }
             }
             end -= brackets(bytes, at..end);
+            end = link(bytes, at..end);
             // A parameter without a value behind it.
             end -= usize::from(end > at && bytes[end - 1] == b'&');
             if let Some(next) = setting(&bytes[at..end]).or_else(|| tag(&bytes[at..end])) {
@@ -172,6 +173,15 @@ fn brackets(bytes: &[u8], value: Range<usize>) -> usize {
     value.end - end
 }
 
+/// Where the address of a link in Markdown ends in which the value stands: `[x](https://host/?key=…)](…)`.
+fn link(bytes: &[u8], value: Range<usize>) -> usize {
+    let line = &bytes[value.start.saturating_sub(200)..value.start];
+    let line = line.rsplit(|b| *b == b'\n').next().unwrap_or(line);
+    let open = memchr::memmem::rfind(line, b"](http").is_some_and(|at| !line[at..].contains(&b')'));
+    let close = memchr::memchr(b')', &bytes[value.clone()]).filter(|close| open && *close > 0);
+    close.map_or(value.end, |close| value.start + close)
+}
+
 /// Where the element of a page ends in which the value stands: `x</td></tr>`, `x<br/>`.
 fn tag(value: &[u8]) -> Option<usize> {
     let ends = |at: &usize| {
@@ -193,275 +203,6 @@ fn setting(line: &[u8]) -> Option<usize> {
     })
 }
 
-/// Names that stand where a value would and mean "none".
-const NOTHING: &[&[u8]] = &[
-    b"true",
-    b"false",
-    b"null",
-    b"none",
-    b"nil",
-    b"undefined",
-    b"self",
-    b"this",
-    b"string",
-    b"str",
-    b"bool",
-    b"int",
-    b"bytes",
-    b"yes",
-    b"no",
-    b"required",
-    b"optional",
-    b"void",
-    b"return",
-    b"new",
-    b"function",
-    b"func",
-    b"async",
-    b"await",
-    b"const",
-    b"var",
-    b"let",
-    b"if",
-    b"else",
-    b"not",
-    b"and",
-    b"or",
-    b"in",
-    b"is",
-    b"object",
-    b"number",
-    b"boolean",
-    b"any",
-    b"unset",
-    b"text",
-    b"varchar",
-];
-
-/// Why this cannot be a secret at all: the filter's name.
-pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
-    let value = &bytes[site.value.clone()];
-    let name = &bytes[site.name.clone()];
-    if name.len() == 14 && name.eq_ignore_ascii_case(b"PublicKeyToken") {
-        return Some("public");
-    }
-    if hashed(value) {
-        return Some("password-hash");
-    }
-    if encrypted(value) {
-        return Some("encrypted");
-    }
-    if public(value, name) {
-        return Some("public");
-    }
-    if value.starts_with(b"ssh-rsa ") || value.starts_with(b"ssh-ed25519 ") || value.starts_with(b"ecdsa-sha2-") {
-        return Some("public");
-    }
-    let has = |word: &[u8]| memchr::memmem::find(value, word).is_some();
-    if has(b"EXAMPLE")
-        || decoded_example(value)
-        || has(b"<<") && has(b">>")
-        || has(b"aws4_request")
-        || name.eq_ignore_ascii_case(b"signature") && value.len() >= 64 && request(bytes, site)
-    {
-        return Some("documentation-or-request");
-    }
-    if one_request(name) {
-        return Some("for-one-request");
-    }
-    if pattern(value) {
-        return Some("pattern");
-    }
-    let resource = value.starts_with(b"arn:") && value.iter().filter(|b| **b == b':').count() >= 4;
-    if value.starts_with(b"urn:uuid:") || resource || address(value) {
-        return Some("name-of-a-thing");
-    }
-    if value.ends_with(b"...") || value.ends_with("\u{2026}".as_bytes()) {
-        return Some("cut-off");
-    }
-    // What follows the scheme is read as such, without it.
-    let schemes = [&b"basic "[..], b"bearer ", b"digest "];
-    if schemes.iter().any(|scheme| value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))) {
-        return Some("behind-a-scheme");
-    }
-    if crate::detect::filter::alphabet(value) {
-        return Some("alphabet");
-    }
-    let least = if site.quote == Quote::Bare { 4 } else { 3 };
-    if value.len() < least {
-        return Some("too-short");
-    }
-    if value.contains(&b'\n') && site.quote != Quote::Backtick {
-        return Some("more-than-a-line");
-    }
-    let bare = site.quote == Quote::Bare;
-    if reference(value, bare) {
-        return Some("reference");
-    }
-    if value
-        .iter()
-        .all(|b| matches!(b, b'*' | b'.' | b'x' | b'X' | b'-' | b'_' | b' ' | b'?' | b'#' | b'=' | b'/' | b'\\' | b'0'))
-    {
-        return Some("mask");
-    }
-    if value.iter().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80).count() < 3 {
-        return Some("punctuation");
-    }
-    if bare && value.len() < 10 && NOTHING.iter().any(|word| value.eq_ignore_ascii_case(word)) {
-        return Some("keyword");
-    }
-    if value.len() > 60 && value.iter().filter(|b| **b == b' ').count() * 12 > value.len() {
-        return Some("prose");
-    }
-    None
-}
-
-/// Whether a value is what SOPS, Hiera (`ENC[…]`), Jasypt (`ENC(…)`), Spring (`{cipher}…`), Ansible and Vault's transit engine
-/// leave of a secret in a file: nobody reads it without a key that is not there.
-fn encrypted(value: &[u8]) -> bool {
-    let around = |start: &[u8], end: &[u8]| value.starts_with(start) && value.ends_with(end) && value.len() > 12;
-    let transit = value.strip_prefix(b"vault:v").is_some_and(|rest| {
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        digits > 0 && rest.get(digits) == Some(&b':')
-    });
-    around(b"ENC[", b"]")
-        || around(b"ENC(", b")")
-        || around(b"{cipher}", b"")
-        || around(b"$ANSIBLE_VAULT;", b"")
-        || transit
-}
-
-/// Whether this is a password hash: rules for hashes know each by name, it is no password.
-fn hashed(value: &[u8]) -> bool {
-    let crypt: &[&[u8]] = &[
-        b"$2a$", b"$2b$", b"$2x$", b"$2y$", b"$1$", b"$5$", b"$6$", b"$y$", b"$apr1$", b"$argon2", b"$P$", b"$H$",
-        b"$S$",
-    ];
-    let named: &[&[u8]] = &[
-        b"{SSHA",
-        b"{SHA",
-        b"{CRYPT}",
-        b"{MD5}",
-        b"{SMD5}",
-        b"{PBKDF2",
-        b"{bcrypt}",
-        b"pbkdf2_",
-        b"pbkdf2:",
-        b"scrypt:",
-        b"phpass:",
-        b"bcrypt$",
-        b"bcrypt_sha256$",
-        b"sha1$",
-        b"sha256$",
-        b"sha512$",
-        b"md5$",
-        b"argon2$",
-        b"sha256:",
-        b"sha512:",
-    ];
-    value.len() >= 20 && crypt.iter().chain(named).any(|start| value.starts_with(start))
-}
-
-/// Public halves, certificates and prints of keys: by the first bytes of their DER form in base64, or by the name.
-fn public(value: &[u8], name: &[u8]) -> bool {
-    let der: &[&[u8]] = &[
-        b"MFww",
-        b"MFkw",
-        b"MHYwEAYH",
-        b"MIGbMBAG",
-        b"MIGfMA0GCSqGSIb3DQEB",
-        b"MIIBIjAN",
-        b"MIICIjAN",
-        b"MIIBCgKCAQEA",
-        b"MCowBQYDK2V",
-        b"-----BEGIN PUBLIC",
-        b"-----BEGIN RSA PUBLIC",
-        b"-----BEGIN CERT",
-        b"-----BEGIN PGP PUBLIC",
-        b"LS0tLS1CRUdJTiBDRVJU",
-        b"LS0tLS1CRUdJTiBQVUJM",
-    ];
-    let letters: Vec<u8> = name.iter().filter(|b| b.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
-    let names: &[&[u8]] = &[b"publickey", b"pubkey", b"fingerprint", b"thumbprint", b"keyhash"];
-    value.len() >= 32 && der.iter().any(|start| value.starts_with(start))
-        || names.iter().any(|word| memchr::memmem::find(&letters, word).is_some())
-}
-
-/// The documentation's sample in base64, as a Kubernetes Secret holds it.
-fn decoded_example(value: &[u8]) -> bool {
-    (16..400).contains(&value.len())
-        && value.len().is_multiple_of(4)
-        && data_encoding::BASE64
-            .decode(value)
-            .is_ok_and(|plain| plain.is_ascii() && memchr::memmem::find(&plain, b"EXAMPLE").is_some())
-}
-
-/// The signature of one request dies with it.
-fn request(bytes: &[u8], site: &Site) -> bool {
-    let before = &bytes[site.name.start.saturating_sub(400)..site.name.start];
-    memchr::memmem::find(before, b"aws4_request").is_some() || memchr::memmem::find(before, b"AWS4-").is_some()
-}
-
-/// Names of values that both sides make anew for every request: the handshake of a WebSocket (RFC 6455), the server's half of
-/// a log-in by digest (RFC 2831), tokens that prove where a form came from.
-fn one_request(name: &[u8]) -> bool {
-    const NAMES: [&str; 5] =
-        ["sec-websocket-key", "sec-websocket-accept", "rspauth", "authenticity_token", "csrfmiddlewaretoken"];
-    NAMES.iter().any(|word| name.eq_ignore_ascii_case(word.as_bytes()))
-}
-
-/// A regular expression: it says what a value has to look like.
-fn pattern(value: &[u8]) -> bool {
-    if memchr::memchr3(b'[', b'(', b'\\', value).is_none() {
-        return false;
-    }
-    let has = |sign: &[u8]| memchr::memmem::find(value, sign).is_some();
-    let class = has(b"[0-9]") || has(b"[a-z") || has(b"[A-Z") || has(b"[^") || has(b"\\d") || has(b"\\w");
-    let ends = value.starts_with(b"^") || value.ends_with(b"$") || has(b"]{") || has(b"]+") || has(b"]*");
-    has(b"(?:") || has(b"(?P<") || class && ends
-}
-
-/// Where an object lies in memory, as Ruby and Python print it: `0x00007f8b1c0a2d48>`.
-fn address(value: &[u8]) -> bool {
-    let Some(digits) = value.strip_prefix(b"0x") else { return false };
-    let length = digits.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-    length >= 6 && digits.get(length) == Some(&b'>')
-}
-
-/// A variable, a template expression, a placeholder in angle brackets.
-fn reference(value: &[u8], bare: bool) -> bool {
-    let starts: &[&[u8]] =
-        &[b"${", b"$(", b"{{", b"%(", b"#{", b"<%", b"%{", b"@{", b"{%", b"$[", b"process.env", b"os.environ", b"{$"];
-    if starts.iter().any(|start| value.starts_with(start)) {
-        return true;
-    }
-    if bare && (value.starts_with(b"$") || value.starts_with(b"&") || value.starts_with(b"!") && value.len() < 12) {
-        return true;
-    }
-    if value.starts_with(b"$")
-        && value[1..].iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
-        && !value[1].is_ascii_digit()
-    {
-        return true;
-    }
-    if value.starts_with(b"<") && value.ends_with(b">")
-        || value.starts_with(b"{") && value.ends_with(b"}") && !value.contains(&b':')
-    {
-        return true;
-    }
-    if value.starts_with(b"%") && value.ends_with(b"%") || value.starts_with(b"[") && value.ends_with(b"]") {
-        return true;
-    }
-    // a bare path through objects: `config.redis.password`
-    bare && value.contains(&b'.')
-        && value.split(|b| *b == b'.').all(|part| {
-            !part.is_empty()
-                && part.len() < 40
-                && part[0].is_ascii_alphabetic()
-                && part.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use crate::detect::{Detector, Options};
@@ -476,42 +217,17 @@ mod tests {
     }
 
     #[test]
-    fn what_names_a_thing_or_a_form_is_no_secret() {
-        for text in [
-            "lockToken: \"urn:uuid:<<hex:8>>-f3ac-cdef-456c-<<hex:12>>\"\n",
-            "  \"authenticity_token\"=>\"<<hex:40>>\"\n",
-            "password=0x00007f8b1c0a2d48>\n",
-        ] {
-            assert!(secrets(text).is_empty(), "{text}: {:?}", secrets(text));
-        }
-        assert_eq!(secrets("access_token: \"<<hex:40>>\"\n").len(), 1);
+    fn the_end_of_a_line_in_a_string_is_no_part_of_a_value() {
+        let found = secrets("file.write(\"password=<<an:14>>\\n\")\n");
+        assert!(found.len() == 1 && found[0].len() == 14, "{found:?}");
     }
 
     #[test]
-    fn a_pattern_tells_what_a_value_has_to_look_like() {
-        for pattern in [&b"^(?:4[0-9]{12}(?:[0-9]{3})?)$"[..], b"^[a-zA-Z0-9]+$", b"\\d{4}-[0-9]{6}$", b"^[^@]+@[a-z]+"]
-        {
-            assert!(super::pattern(pattern), "{}", String::from_utf8_lossy(pattern));
+    fn a_link_ends_where_its_bracket_closes() {
+        for tail in [")](https://h.example/)", ")\\", ") "] {
+            let found = secrets(&format!("[![Chat](https://h.example/badge?api_key=<<an:22>>{tail}\n"));
+            assert!(found.len() == 1 && found[0].len() == 22, "{tail}: {found:?}");
         }
-        for value in [&b"x[0]9a^Kd$"[..], b"p^4sW[rd]", b"a]{b", b"Tr0ub4dor&3$"] {
-            assert!(!super::pattern(value), "{}", String::from_utf8_lossy(value));
-        }
-    }
-
-    #[test]
-    fn what_is_encrypted_or_names_a_resource_is_no_secret() {
-        for value in [
-            "ENC[AES256_GCM,data:<<b64:16>>,iv:<<b64:40>>,tag:<<b64:22>>,type:str]",
-            "ENC(<<b64:40>>)",
-            "{cipher}<<hex:64>>",
-            "vault:v1:<<b64:60>>",
-            "arn:gcp:kms:antarctica-north-2::key/45e6-aca6-a5b005693a48",
-        ] {
-            assert!(secrets(&format!("db_password = \"{value}\"\n")).is_empty(), "{value}");
-        }
-        assert_eq!(secrets("db_password = \"vault:<<an:20>>\"\n").len(), 1);
-        let found = secrets("file.write(\"password <<an:14>>\\n\")\n");
-        assert!(found.iter().all(|value| value.len() == 14), "{found:?}");
     }
 
     #[test]
