@@ -25,6 +25,8 @@ pub enum Evidence {
     Observed,
     /// The system said that it did it.
     Acknowledged,
+    /// It ended by itself: the time that its issuer wrote into it has passed.
+    Expired,
     /// An owned, dated exception stands for it.
     Waived,
     /// It does not end: they go on using it in another role.
@@ -102,8 +104,12 @@ async fn look(treatment: &Treatment, execution: &Execution, systems: &Systems, t
         Disposition::Open { todo } | Disposition::HandOver { todo, .. } => {
             until_seen_dead(treatment, systems, &mut item, todo.clone()).await;
         }
-        Disposition::LetExpire { by } => {
+        Disposition::LetExpire { by, signed } => {
             let late = by.as_str() < &time[..by.len().min(time.len())];
+            if late && *signed {
+                (item.closed, item.evidence) = (true, Evidence::Expired);
+                return item;
+            }
             let todo = if late {
                 format!(
                     "it should have ended by {by}, and was not seen dead: revoke it, or decide otherwise and sweep again"
@@ -113,6 +119,7 @@ async fn look(treatment: &Treatment, execution: &Execution, systems: &Systems, t
             };
             until_seen_dead(treatment, systems, &mut item, todo).await;
         }
+        Disposition::Expired { .. } => (item.closed, item.evidence) = (true, Evidence::Expired),
         Disposition::Kept { .. } => (item.closed, item.evidence) = (true, Evidence::Kept),
         Disposition::Waived { .. } => (item.closed, item.evidence) = (true, Evidence::Waived),
         Disposition::AlreadyDead { proof } => {

@@ -1,10 +1,12 @@
 //! Matches → findings (a place) → credentials (a distinct value, the unit that is rotated).
 
 mod collect;
+mod expiry;
 mod foreign;
 mod verdict;
 
 pub use collect::collect;
+pub use expiry::ends;
 pub use foreign::Report;
 pub use verdict::{Judged, Verdict};
 

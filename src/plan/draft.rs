@@ -28,6 +28,8 @@ pub struct Known {
     pub confidence: f32,
     /// Number of places in text.
     pub places: usize,
+    /// The day on which it ends by itself, `2026-11-22`, where its issuer wrote that into it.
+    pub ends: Option<String>,
 }
 
 /// A credential's account at its issuer.
@@ -344,6 +346,10 @@ fn dispose(inputs: &Inputs<'_>, facts: &Facts<'_>) -> Ending {
                 .to_owned(),
         );
     }
+    if let (None, Some(on)) = (facts.account, facts.credential.ends.as_ref().filter(|day| day.as_str() < inputs.today))
+    {
+        return (Disposition::Expired { on: on.clone() }, Vec::new());
+    }
     let decided = facts.decision.and_then(|decision| by_decision(inputs, facts, decision));
     decided.or_else(|| by_itself(inputs, facts)).unwrap_or_else(|| by_kind(inputs, facts))
 }
@@ -365,7 +371,7 @@ fn by_decision(inputs: &Inputs<'_>, facts: &Facts<'_>, decision: &Decision) -> O
         }
         Way::LetExpire => {
             let days = decision.within.map_or(0, |within| within.0.div_ceil(86_400));
-            Some((Disposition::LetExpire { by: later(inputs.today, days) }, Vec::new()))
+            Some((Disposition::LetExpire { by: later(inputs.today, days), signed: false }, Vec::new()))
         }
         Way::Revoke => Some(match (facts.account, facts.holdings) {
             (Some(account), []) => {
@@ -468,6 +474,10 @@ fn by_kind(inputs: &Inputs<'_>, facts: &Facts<'_>) -> Ending {
             "kept in {}, but no configured provider issued it: add its provider to offkey.toml, or list it under policy.self_issued",
             held.at
         )),
+        (None, []) if facts.credential.ends.is_some() => {
+            let by = facts.credential.ends.clone().unwrap_or_default();
+            (Disposition::LetExpire { by, signed: true }, Vec::new())
+        }
         (None, []) => open(
             "no configured store keeps it and no configured provider knows it: find its issuer and end it there"
                 .to_owned(),

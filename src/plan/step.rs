@@ -83,6 +83,11 @@ pub enum Disposition {
         /// The rejection.
         proof: String,
     },
+    /// It ended by itself: its issuer wrote the time into it, and that has passed.
+    Expired {
+        /// The day on which it ended.
+        on: String,
+    },
     /// A dated, owned exception.
     Waived {
         /// The waiver's id.
@@ -95,10 +100,13 @@ pub enum Disposition {
         /// What the file says.
         by: String,
     },
-    /// Left to end by itself, as policy decided; open until it was seen dead.
+    /// Left to end by itself, as policy decided or because nobody here can end it; open until it was seen dead.
     LetExpire {
         /// Day after which it must be dead.
         by: String,
+        /// Whether its issuer wrote that day into it: then it is dead after it, whoever looks.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        signed: bool,
     },
     /// Somebody replaces it by hand, as policy decided; open until it was seen dead.
     HandOver {

@@ -119,6 +119,7 @@ fn world(all: &[One], owned: &[(u8, bool, Liveness, bool)], protect: Option<u8>)
             kinds: ["password".to_owned(), "generic".to_owned()],
             confidence: one.confidence,
             places: 1,
+            ends: None,
         });
         let mut tie = |person: &str, leaver: bool, relation: Relation| {
             let (person, reasons) = (person.to_owned(), vec!["a reason".to_owned()]);
@@ -233,7 +234,10 @@ proptest! {
                     let verified = treatment.steps.iter().any(|s| matches!(s.does, Does::Provider(ProviderStep::Verify { .. })));
                     prop_assert_eq!(verified, treatment.credential.is_some());
                 }
-                Disposition::LetExpire { .. } | Disposition::HandOver { .. } | Disposition::Kept { .. } => {
+                Disposition::LetExpire { .. }
+                | Disposition::HandOver { .. }
+                | Disposition::Kept { .. }
+                | Disposition::Expired { .. } => {
                     prop_assert!(false, "nobody says so");
                 }
                 Disposition::Open { todo } => prop_assert!(!treatment.acts() && todo.len() > 20, "{todo}"),
@@ -412,6 +416,25 @@ fn decided(decision: &str, one: One) -> Treatment {
 }
 
 #[test]
+fn what_says_itself_when_it_ends_is_left_alone_unless_somebody_here_can_end_it() {
+    let ending = |day: &str, one: One| {
+        let mut world = world(&[one], &[], None);
+        world.credentials[0].ends = Some(day.to_owned());
+        let plan = world.plan();
+        assert_eq!(plan.check(), Ok(()));
+        plan.treatments[0].clone()
+    };
+    let past = ending("2026-11-21", alone(0, None));
+    assert_eq!(past.disposition, Disposition::Expired { on: "2026-11-21".to_owned() });
+    assert!(!past.is_open() && !past.acts());
+    let today = ending("2026-11-22", alone(0, None));
+    assert_eq!(today.disposition, Disposition::LetExpire { by: "2026-11-22".to_owned(), signed: true });
+    assert!(today.is_open(), "the day is not over");
+    let known = ending("2026-11-21", alone(0, Some((1, false, Liveness::Live))));
+    assert_eq!(known.disposition, Disposition::Revoke, "its issuer says otherwise, and it is asked");
+}
+
+#[test]
 fn policy_decides_how_a_credential_ends() {
     let kept = || alone(1, Some((1, true, Liveness::Live)));
     let urgent = decided("[[treat]]\nas = \"emergency-rotate\"", kept());
@@ -421,7 +444,7 @@ fn policy_decides_how_a_credential_ends() {
     let killed = decided("[[treat]]\ntargets = [\"store:place-*\"]\nas = \"revoke\"", kept());
     assert_eq!(killed.disposition, Disposition::Revoke);
     let expires = decided("[[treat]]\nkinds = [\"pass*\"]\nas = \"let-expire\"\nwithin = \"10d\"", kept());
-    assert_eq!(expires.disposition, Disposition::LetExpire { by: "2026-12-02".to_owned() });
+    assert_eq!(expires.disposition, Disposition::LetExpire { by: "2026-12-02".to_owned(), signed: false });
     assert!(expires.is_open() && !expires.acts());
     let handed = decided("[[treat]]\nas = \"hand-over\"\nto = \"bob\"", kept());
     assert!(matches!(handed.disposition, Disposition::HandOver { to, .. } if to == "bob"));

@@ -215,10 +215,13 @@ impl CaseView {
         }
         match &treatment.disposition {
             Disposition::Open { todo } | Disposition::HandOver { todo, .. } => ("open", todo.clone()),
-            Disposition::LetExpire { by } => ("open", format!("ends by itself until {by}: confirm after that")),
+            Disposition::LetExpire { by, .. } => ("open", format!("ends by itself until {by}: confirm after that")),
             Disposition::Kept { by } => ("kept", format!("still theirs in another role: {by}")),
             Disposition::Waived { waiver, until } => ("waived", format!("waiver {waiver}, until {until}")),
             Disposition::AlreadyDead { proof } => ("closed", format!("its issuer rejects it already: {proof}")),
+            Disposition::Expired { on } => {
+                ("closed", format!("it ended by itself on {on}, as its issuer wrote into it"))
+            }
             _ if self.execution.is_done(treatment) => ("done", "carried out, not confirmed yet".to_owned()),
             _ if treatment.steps.iter().any(|step| self.execution.steps.contains_key(&step.id)) => {
                 ("begun", "apply again to go on".to_owned())
@@ -243,6 +246,7 @@ fn verb(disposition: &Disposition) -> &'static str {
         Disposition::Revoke => "revoke",
         Disposition::Rotate => "rotate",
         Disposition::AlreadyDead { .. } => "dead already",
+        Disposition::Expired { .. } => "expired",
         Disposition::Kept { .. } => "keep",
         Disposition::Waived { .. } => "waived",
         Disposition::LetExpire { .. } => "let expire",

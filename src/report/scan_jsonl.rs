@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Scan;
-use crate::finding::{Credential, Finding};
+use crate::finding::{Credential, Finding, ends};
 use crate::source::Provenance;
 
 /// The wire form of a finding. Lines count from 1, columns are bytes from 0, ends are exclusive for columns.
@@ -32,6 +32,9 @@ pub(super) struct Line<'a> {
     encodings: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notes: &'a [String],
+    /// When the value ends by itself, RFC 3339, where its issuer wrote that into it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     commits: Vec<Commit<'a>>,
 }
@@ -72,6 +75,7 @@ impl<'a> Line<'a> {
             part_of: credential.part_of.map(|secret| secret.to_string()),
             encodings: &finding.encodings,
             notes: &finding.notes,
+            ends: ends(&credential.value).map(|time| time.to_string()),
             commits: commits.collect(),
         }
     }

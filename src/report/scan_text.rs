@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::words::{Tame, account, counted};
 use super::{Scan, tally};
-use crate::finding::{Credential, Finding};
+use crate::finding::{Credential, Finding, ends};
 use crate::source::Provenance;
 
 /// Places shown for one credential; all are in the JSON forms.
@@ -36,6 +36,9 @@ fn paragraph(scan: &Scan<'_>, credential: &Credential, out: &mut dyn Write) -> i
     )?;
     if let Some(secret) = &credential.part_of {
         writeln!(out, "  belongs to {}", secret.short())?;
+    }
+    if let Some(time) = ends(&credential.value) {
+        writeln!(out, "  its issuer wrote into it that it ends at {time}")?;
     }
     if let Some(parts) = parts(scan, credential) {
         writeln!(out, "  with {parts}")?;

@@ -10,7 +10,7 @@ use crate::attribution::ReadEvent;
 use crate::audit::Log;
 use crate::detect::Needle;
 use crate::error::Result;
-use crate::finding::{Credential, Liveness};
+use crate::finding::{Credential, Liveness, ends};
 use crate::identity::{AliasKind, Identity};
 use crate::plan::{Account, Known};
 use crate::provider::{Owned, Subject};
@@ -315,6 +315,7 @@ pub(super) fn labels(credentials: &[Credential], rules: &RuleSet) -> Vec<Known> 
             kinds: [credential.kind.clone(), credential.rule.clone()],
             confidence: credential.confidence,
             places: credential.findings.len(),
+            ends: ends(&credential.value).map(|time| time.to_string()[..10].to_owned()),
         })
         .collect()
 }

@@ -42,7 +42,9 @@ pub(super) fn swept(
         let kept = matches!(disposition, Some(Disposition::Kept { .. }));
         let (state, until) = match (disposition, &record.liveness) {
             (Some(Disposition::Waived { until, .. }), _) => (State::Waived, Some(until.clone())),
-            (Some(Disposition::AlreadyDead { .. }), _) | (_, Some(Liveness::Dead(_))) => (State::Revoked, None),
+            (Some(Disposition::AlreadyDead { .. } | Disposition::Expired { .. }), _) | (_, Some(Liveness::Dead(_))) => {
+                (State::Revoked, None)
+            }
             (_, Some(Liveness::Live)) => (State::Live, None),
             _ => (State::Unknown, None),
         };
@@ -86,6 +88,7 @@ fn become_dead(home: &Home, plan: &Plan, is_done: impl Fn(&Treatment) -> bool) {
                 // What was open was ended by somebody, and seen dead.
                 Disposition::Revoke
                 | Disposition::AlreadyDead { .. }
+                | Disposition::Expired { .. }
                 | Disposition::Open { .. }
                 | Disposition::HandOver { .. }
                 | Disposition::LetExpire { .. } => State::Revoked,

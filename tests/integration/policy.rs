@@ -195,3 +195,39 @@ fn who_changes_role_keeps_what_the_identity_file_lists_and_loses_the_rest() {
     assert_eq!(confirmed.status.code(), Some(0), "{}", told(&confirmed));
     assert!(told(&confirmed).contains("kept for the new role"), "{}", told(&confirmed));
 }
+
+/// A signed token with a time at which it ends.
+fn signed_until(end: jiff::Timestamp) -> String {
+    let part = |text: String| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
+    let header = part(r#"{"alg":"HS256","typ":"JWT"}"#.to_owned());
+    let claims = part(format!(r#"{{"sub":"amoreau","exp":{}}}"#, end.as_second()));
+    let signature = clock::new_password(43, b"abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789");
+    format!("{header}.{claims}.{}", text(&signature))
+}
+
+#[test]
+fn a_token_that_says_when_it_ended_needs_nobody_and_one_that_will_end_is_waited_for() {
+    let office = Office::open();
+    let now = clock::now();
+    let (past, future) = (now - jiff::SignedDuration::from_hours(72), now + jiff::SignedDuration::from_hours(72));
+    let tokens = [signed_until(past), signed_until(future)];
+    let lines = tokens.each_ref().map(|token| format!("Authorization: Bearer {token}\n"));
+    fs::write(office.path("repo/notes.txt"), lines.concat()).expect("written");
+    crate::steps::alice_commits(&office.path("repo"), "notes.txt", "Notes");
+    let shown = office.offkey(&["scan", "repo", "--format", "jsonl"], None);
+    let ends = |time: &jiff::Timestamp| format!("\"ends\":\"{}", &time.to_string()[..19]);
+    assert!(told(&shown).contains(&ends(&past)) && told(&shown).contains(&ends(&future)), "{}", told(&shown));
+
+    let digest = office.sweep();
+    let endings: Vec<_> = plan(&office).treatments.into_iter().map(|treatment| treatment.disposition).collect();
+    let day = |time: jiff::Timestamp| time.to_string()[..10].to_owned();
+    assert!(endings.contains(&Disposition::Expired { on: day(past) }), "{endings:?}");
+    assert!(endings.contains(&Disposition::LetExpire { by: day(future), signed: true }), "{endings:?}");
+    assert_eq!(office.apply(&digest).status.code(), Some(11), "one is still to end");
+    let confirmed = office.confirm();
+    assert_eq!(confirmed.status.code(), Some(11), "{}", told(&confirmed));
+    assert!(told(&confirmed).contains("JSON Web Token: expired"), "{}", told(&confirmed));
+    assert!(told(&confirmed).contains("it ends by itself until"), "{}", told(&confirmed));
+    let told = told(&confirmed);
+    assert!(tokens.iter().all(|token| !told.contains(token.as_str())), "a value was printed");
+}

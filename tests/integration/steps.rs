@@ -106,7 +106,9 @@ pub(crate) fn alice_commits(folder: &Path, file: &str, message: &str) {
     index.add_path(Path::new(file)).expect("added");
     let tree = repository.find_tree(index.write_tree().expect("written")).expect("a tree");
     let alice = git2::Signature::now("Alice Moreau", "alice@harbourfinch.example").expect("a signature");
-    repository.commit(Some("HEAD"), &alice, &alice, message, &tree, &[]).expect("committed");
+    let parent = repository.head().ok().map(|head| head.peel_to_commit().expect("a commit"));
+    let parents: Vec<_> = parent.iter().collect();
+    repository.commit(Some("HEAD"), &alice, &alice, message, &tree, &parents).expect("committed");
 }
 
 /// The bytes of every file below a folder.

@@ -90,6 +90,7 @@ pub(crate) fn setting_where(
             kinds: ["password".to_owned(), "generic".to_owned()],
             confidence: 1.0,
             places: 1,
+            ends: None,
         });
         accounts.push(Account {
             fingerprint,
