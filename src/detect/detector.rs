@@ -208,6 +208,7 @@ impl Detector {
             let grammar = &*found.kind == "password" && !found.rule.starts_with("url-");
             found.confidence = match grammar {
                 true if generic::strong(found.secret.expose()) => said.max(0.85 * found.confidence),
+                true if generic::mixed(found.secret.expose()) => said.max(0.7 * found.confidence),
                 true => said.max(0.4 * found.confidence + 0.6 * said),
                 false => said,
             };

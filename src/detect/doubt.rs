@@ -25,6 +25,8 @@ pub(super) fn second_thoughts(found: &mut [Match], bytes: &[u8], path: Option<&s
             lower(one, 0.3, "made-by-code");
         } else if &*one.kind != "private-key" && place::in_armour(bytes, &one.span) {
             lower(one, 0.1, "inside-armour");
+        } else if &*one.kind != "private-key" && place::in_block(bytes, &one.span) {
+            lower(one, 0.2, "inside-base64");
         } else if !one.notes.contains(&generic::NOTE)
             && &*one.kind != "password"
             && sample::is_name(one.secret.expose())

@@ -37,8 +37,8 @@ pub(super) struct Opinion {
 /// Judges a value that a provider's rule found; its shape speaks for it already.
 pub(super) fn shaped(value: &[u8], kind: &str) -> Opinion {
     let mut opinion = Opinion { factor: 1.0, notes: Vec::new() };
-    // A key has a comment, and its body is long enough to hold any short word by chance.
-    opinion.lower(kind != "private-key" && placeholder(value), 0.3, "placeholder");
+    // A key has a comment, and what is long enough holds any short word by chance.
+    opinion.lower(kind != "private-key" && value.len() <= 128 && placeholder(value), 0.3, "placeholder");
     opinion.lower(repetitive(value), 0.3, "repetitive");
     // An id says little about a secret, and one that somebody typed says nothing.
     let id = matches!(kind, "key-id" | "identifier");
@@ -78,9 +78,12 @@ fn placeholder(value: &[u8]) -> bool {
 
 /// A variable, a template expression or a call instead of a value.
 fn reference(value: &[u8]) -> bool {
+    // `$9$…` and `$aact_…` are signs of an issuer.
+    let variable = value.strip_prefix(b"$").is_some_and(|name| name.len() < 64 && !name.starts_with(b"9$"));
     let starts: &[&[u8]] =
-        &[b"$", b"{{", b"%(", b"#{", b"<%", b"@", b"process.env", b"os.environ", b"env(", b"var.", b"self."];
-    starts.iter().any(|start| value.starts_with(start))
+        &[b"{{", b"%(", b"#{", b"<%", b"@", b"process.env", b"os.environ", b"env(", b"var.", b"self."];
+    variable
+        || starts.iter().any(|start| value.starts_with(start))
         || value.windows(2).any(|pair| pair == b"()" || pair == b"${" || pair == b"{{")
         || (value.contains(&b'(') && value.contains(&b')'))
 }
@@ -105,13 +108,14 @@ fn locked(value: &[u8]) -> bool {
     armour || has(b"PuTTY-User-Key-File") && has(b"Encryption: aes")
 }
 
-/// Few different characters, or one long run.
+/// Few different characters, or one long run. Zeros in base64 are `A`s: every key of OpenSSH and many a token has a run of them.
 fn repetitive(value: &[u8]) -> bool {
     let mut seen = [false; 256];
     value.iter().for_each(|byte| seen[usize::from(*byte)] = true);
     let distinct = seen.iter().filter(|seen| **seen).count();
     value.len() >= 12 && distinct <= 4
-        || value.len() >= 8 && value.windows(8).any(|run| run.iter().all(|byte| *byte == run[0]))
+        || value.len() >= 8
+            && value.windows(8).any(|run| run.iter().all(|byte| *byte == run[0]) && (run[0] != b'A' || distinct < 16))
 }
 
 /// Digits in their order: typical of samples, but the provider's name or shape around them weighs more.
@@ -169,7 +173,12 @@ fn words(value: &[u8]) -> bool {
     let count = parts.clone().count();
     parts.peek().is_some()
         && count >= 2
-        && parts.all(|part| part.len() >= 2 && part.iter().all(u8::is_ascii_alphabetic))
+        && parts.all(|part| part.len() >= 2 && part.iter().all(u8::is_ascii_alphabetic) && spoken(part))
+}
+
+/// Whether letters can be a word: three or more of them have a vowel.
+pub(super) fn spoken(word: &[u8]) -> bool {
+    word.len() < 3 || word.iter().any(|b| b"aeiouyAEIOUY".contains(b))
 }
 
 #[cfg(test)]
@@ -180,6 +189,10 @@ mod tests {
     fn digits_in_order_weigh_less_than_a_run_of_one_character() {
         assert_eq!(shaped(b"ab1234567890cdefgh", "token").notes, ["sequence"]);
         assert_eq!(shaped(b"aaaaaaaaaaaaaaaaaa", "token").notes, ["repetitive"]);
+        // The start of a key as ssh-keygen writes it.
+        let head = concat!("b3BlbnNzaC1rZXkt", "djEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtz");
+        assert!(shaped(head.as_bytes(), "private-key").notes.is_empty());
+        assert_eq!(shaped(b"Bearer_AAAAAAAAAAAA", "token").notes, ["repetitive"]);
         assert!(shaped(b"ab1234567890cdefgh", "token").factor > shaped(b"aaaaaaaaaaaaaaaaaa", "token").factor);
     }
 

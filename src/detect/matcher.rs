@@ -17,6 +17,8 @@ use crate::rule::{Rule, Shape};
 const REACH: usize = 4096;
 /// Distances from match to keyword up to which every start is tried for itself.
 const NEAR: usize = 48;
+/// How far from a match a keyword may stand that is no part of it.
+const CONTEXT: usize = 40;
 /// Compiled size that no rule needs, in bytes.
 const SIZE_LIMIT: usize = 2 << 20;
 
@@ -70,6 +72,12 @@ impl Plan {
             Shape::Near { words, .. } if *words == rule.keywords => Some(0),
             _ => guarantee::lead(&folded, &keywords),
         };
+        // A keyword that is no part of the pattern stands beside the match: `MOLLIE_API_KEY=live_…`.
+        let apart = match &rule.shape {
+            Shape::Pattern(_) if !guarantee::holds(&folded, &keywords) => CONTEXT,
+            _ => 0,
+        };
+        let reach = reach + apart;
         let back = lead.map_or(reach + 1, |lead| lead + 1 + LONGEST_ESCAPE);
         let beside = match &rule.shape {
             Shape::Near { .. } => Beside::default(),
@@ -225,9 +233,17 @@ impl Pattern {
                 let span = captures.get_group(*group)?;
                 Some((name.clone(), String::from_utf8_lossy(&window[span.range()]).into_owned()))
             };
-            found((secret.range(), self.parts.iter().filter_map(part).collect()));
+            found((unquoted(window, secret.range()), self.parts.iter().filter_map(part).collect()));
         }
         Some(whole.end())
+    }
+}
+
+/// A value without the quotes around it, where a pattern takes both kinds: they are no part of what is rotated.
+fn unquoted(window: &[u8], value: Range<usize>) -> Range<usize> {
+    match &window[value.clone()] {
+        [first @ (b'"' | b'\''), _, .., last] if first == last => value.start + 1..value.end - 1,
+        _ => value,
     }
 }
 

@@ -39,6 +39,20 @@ pub(super) fn in_armour(bytes: &[u8], span: &Range<usize>) -> bool {
     ARMOUR.iter().any(|kind| label.ends_with(kind)) && others <= 16 + before[mark..].len() / 16
 }
 
+/// Whether a value is a piece of a long text in base64 (a picture in a page of resources): its line and the one before hold nothing
+/// else and are as wide as programs write them.
+pub(super) fn in_block(bytes: &[u8], span: &Range<usize>) -> bool {
+    let start = memchr::memrchr(b'\n', &bytes[..span.start]).map_or(0, |at| at + 1);
+    let end = memchr::memchr(b'\n', &bytes[span.end..]).map_or(bytes.len(), |at| span.end + at);
+    let (line, Some(before)) = (&bytes[start..end], start.checked_sub(1)) else { return false };
+    let above = &bytes[memchr::memrchr(b'\n', &bytes[..before]).map_or(0, |at| at + 1)..before];
+    let wide = |line: &[u8]| {
+        let body = line.strip_suffix(b"==").or(line.strip_suffix(b"=")).unwrap_or(line);
+        (60..=80).contains(&line.len()) && body.iter().all(|b| b.is_ascii_alphanumeric() || b"+/".contains(b))
+    };
+    wide(line.trim_ascii()) && wide(above.trim_ascii())
+}
+
 /// What the path of a file says against a match in it.
 pub(super) fn doubts(found: &Match, path: &str) -> Vec<Doubt> {
     of_path(path, &found.kind, found.notes.contains(&NOTE), found.secret.expose())
@@ -168,6 +182,14 @@ mod tests {
         }
         assert_eq!(found(&block("PGP SIGNED MESSAGE", "\n"), "x"), 1, "a signed message is read by everybody");
         assert_eq!(found(&format!("{}{token}\n", block("CERTIFICATE", "\n")), "x"), 1, "behind the block");
+    }
+
+    #[test]
+    fn a_piece_of_a_picture_is_no_token() {
+        let inside = |text: &str| in_block(text.as_bytes(), &(text.len() - 30..text.len() - 10));
+        let letters = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpBQkNERUZHSElKS0xNTk9QUVJTVFVWV1hZWjAx";
+        assert!(inside(&format!("x\n  {letters}\n  {letters}\n")));
+        assert!(!inside(&format!("x\n  {letters}\n  key={}\n", &letters[4..])) && !inside(&format!("{letters}\n")));
     }
 
     #[test]

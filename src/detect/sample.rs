@@ -109,7 +109,7 @@ pub(super) fn key_of_code(value: &[u8]) -> bool {
 pub(super) fn is_name(value: &[u8]) -> bool {
     let of = |letter: fn(&u8) -> bool| value.iter().all(|b| letter(b) || matches!(b, b'-' | b'_'));
     let words = value.split(|b| matches!(b, b'-' | b'_')).filter(|word| !word.is_empty());
-    let long = words.clone().any(|word| word.len() > 14);
+    let long = words.clone().any(|word| word.len() > 14 || !filter::spoken(word));
     (of(u8::is_ascii_lowercase) || of(u8::is_ascii_uppercase)) && !long && words.count() >= 3
 }
 

@@ -114,8 +114,11 @@ fn one(word: &str, before: &str, dice: &mut Dice, check: Option<Structure>) -> R
         }
         "b64of" => Ok(Some(BASE64.encode(fill(argument, ("<", ">"), dice, check)?.as_bytes()))),
         "pem" => {
-            let body = dice.draw(class("b64").expect("because the class exists"), 64 * 6);
-            let lines: Vec<&str> = (0..6).map(|n| &body[n * 64..(n + 1) * 64]).collect();
+            let (body, width) = match argument {
+                "OPENSSH PRIVATE KEY" => (BASE64.encode(&openssh(dice)), 70),
+                _ => (dice.draw(class("b64").expect("because the class exists"), 64 * 6), 64),
+            };
+            let lines: Vec<_> = body.as_bytes().chunks(width).map(String::from_utf8_lossy).collect();
             Ok(Some(format!("-----BEGIN {argument}-----\n{}\n-----END {argument}-----", lines.join("\n"))))
         }
         _ => match (class(name), argument.parse::<usize>()) {
@@ -124,6 +127,17 @@ fn one(word: &str, before: &str, dice: &mut Dice, check: Option<Structure>) -> R
             (None, _) => Ok(None),
         },
     }
+}
+
+/// A key as ssh-keygen writes it (PROTOCOL.key of OpenSSH): most of its first half is the same in every key, and full of zeros.
+fn openssh(dice: &mut Dice) -> Vec<u8> {
+    let field = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap_or_default().to_be_bytes()[..], bytes].concat();
+    let mut random = |count: usize| (0..count).map(|_| dice.throw() as u8).collect::<Vec<u8>>();
+    let (check, public, private) = (random(4), random(32), random(64));
+    let half = [field(b"ssh-ed25519"), field(&public)].concat();
+    let secret = [&check[..], &check, &half, &field(&private), &field(b"hf"), &[1, 2, 3, 4, 5, 6]].concat();
+    let head = [field(b"none"), field(b"none"), field(b""), 1u32.to_be_bytes().to_vec()].concat();
+    [&b"openssh-key-v1\0"[..], &head, &field(&half), &field(&secret)].concat()
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ mod postgres_tls;
 mod reports;
 mod resume;
 mod rotation_model;
+mod rule_examples;
 mod rules;
 #[cfg(all(feature = "vault", feature = "postgres", feature = "aws"))]
 mod scale;

@@ -126,6 +126,21 @@ pub(super) fn strength(value: &[u8]) -> Strength {
     }
 }
 
+/// Small letters, capitals and digits in turns, which a program draws and nobody says: enough where the grammar of a command says that
+/// a password stands here.
+pub(super) fn mixed(value: &[u8]) -> bool {
+    let class = |b: &u8| (b.is_ascii_uppercase(), b.is_ascii_digit());
+    let turns = value.windows(2).filter(|pair| class(&pair[0]) != class(&pair[1])).count();
+    let has = |class: fn(&u8) -> bool| value.iter().any(class);
+    let classes = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit);
+    let small = value.to_ascii_lowercase();
+    (8..=64).contains(&value.len())
+        && value.iter().all(u8::is_ascii_alphanumeric)
+        && classes
+        && turns >= 4
+        && !ORDINARY.iter().any(|word| super::words::has(&small, word))
+}
+
 /// The letter that a digit or mark stands for where people disguise a word: `5up3r53cr37`.
 fn undisguised(byte: u8) -> u8 {
     match byte {

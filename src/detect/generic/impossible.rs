@@ -270,7 +270,9 @@ fn reference(value: &[u8], bare: bool) -> bool {
     if starts.iter().any(|start| value.starts_with(start)) {
         return true;
     }
-    if bare && (value.starts_with(b"$") || value.starts_with(b"&") || value.starts_with(b"!") && value.len() < 12) {
+    // `$9$…` is no variable: devices seal their passwords so.
+    let variable = value.starts_with(b"$") && !value.get(1).is_some_and(u8::is_ascii_digit);
+    if bare && (variable || value.starts_with(b"&") || value.starts_with(b"!") && value.len() < 12) {
         return true;
     }
     if value.starts_with(b"$")
@@ -280,7 +282,7 @@ fn reference(value: &[u8], bare: bool) -> bool {
         return true;
     }
     if value.starts_with(b"<") && value.ends_with(b">")
-        || value.starts_with(b"{") && value.ends_with(b"}") && !value.contains(&b':')
+        || value.starts_with(b"{") && value.ends_with(b"}") && !value.contains(&b':') && !sealed(value)
     {
         return true;
     }
@@ -295,6 +297,11 @@ fn reference(value: &[u8], bare: bool) -> bool {
                 && part[0].is_ascii_alphabetic()
                 && part.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_')
         })
+}
+
+/// What Jenkins and Maven write in braces, sealed with a key of their own: base64 of several blocks.
+fn sealed(value: &[u8]) -> bool {
+    value.len() >= 40 && data_encoding::BASE64.decode(&value[1..value.len() - 1]).is_ok()
 }
 
 #[cfg(test)]

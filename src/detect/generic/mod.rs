@@ -214,6 +214,11 @@ pub(super) fn strong(value: &[u8]) -> bool {
     chosen::strength(value) == chosen::Strength::Strong
 }
 
+/// Whether a value mixes small letters, capitals and digits as no word does.
+pub(super) fn mixed(value: &[u8]) -> bool {
+    chosen::mixed(value)
+}
+
 /// Why a value cannot be a secret at all, or nothing.
 pub(super) fn impossible(site: &Site, bytes: &[u8]) -> Option<&'static str> {
     impossible::impossible(site, bytes)

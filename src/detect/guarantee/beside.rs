@@ -53,6 +53,23 @@ pub(in crate::detect) fn lead(pattern: &Folded, keywords: &[&[u8]]) -> Option<us
     lengths.sum::<Option<usize>>().filter(|lead| *lead <= FARTHEST)
 }
 
+/// Whether a match holds one of the keywords, as far as the pattern's own words tell.
+pub(in crate::detect) fn holds(pattern: &Folded, keywords: &[&[u8]]) -> bool {
+    let parts = pattern.parts();
+    placed(&parts, keywords).is_some() || keywords.iter().any(|keyword| written(&pattern.0, keyword))
+}
+
+/// Whether a word is written out in some part of a pattern.
+fn written(hir: &Hir, word: &[u8]) -> bool {
+    match hir.kind() {
+        HirKind::Literal(literal) => memchr::memmem::find(&literal.0, word).is_some(),
+        HirKind::Repetition(repetition) => written(&repetition.sub, word),
+        HirKind::Capture(capture) => written(&capture.sub, word),
+        HirKind::Concat(all) | HirKind::Alternation(all) => all.iter().any(|one| written(one, word)),
+        HirKind::Empty | HirKind::Look(_) | HirKind::Class(_) => false,
+    }
+}
+
 /// The first part of a pattern that begins with a keyword, whatever it matches.
 fn placed(parts: &[&Hir], keywords: &[&[u8]]) -> Option<usize> {
     // Most parts begin with other bytes than any keyword, which is told more quickly than by their literals.

@@ -3,7 +3,7 @@
 
 mod beside;
 
-pub(super) use beside::{Beside, Folded, lead};
+pub(super) use beside::{Beside, Folded, holds, lead};
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
