@@ -29,6 +29,21 @@ pub(super) struct Span {
     commits: Vec<Oid>,
 }
 
+/// Why a repository could not be opened: there is none, or git's library does not know its form.
+pub(super) fn unopened(folder: &Path, cause: git2::Error) -> Error {
+    let (what, next) = match cause.code() {
+        git2::ErrorCode::NotFound => {
+            ("there is no git repository at", "Run offkey gate inside of a repository, or name one with --repo.")
+        }
+        _ => (
+            "the commits cannot be read of the git repository at",
+            "Where its objects have SHA-256 names or its refs lie in tables, pipe the change: `git diff A..B | offkey gate --patch -`. \
+             `offkey scan` reads such repositories.",
+        ),
+    };
+    Error::user(format!("{what} {}", folder.display())).because(cause).next(next)
+}
+
 impl Changes {
     /// Opens the repository around a folder, as git would: `GIT_DIR` and the quarantine of a push are honoured.
     ///
@@ -39,11 +54,7 @@ impl Changes {
         git2::opts::strict_hash_verification(false);
         let from_environment = folder == Path::new(".") && std::env::var_os("GIT_DIR").is_some();
         let opened = if from_environment { Repository::open_from_env() } else { Repository::discover(folder) };
-        let repository = opened.map_err(|cause| {
-            Error::user(format!("there is no git repository at {}", folder.display()))
-                .because(cause)
-                .next("Run offkey gate inside of a repository, or name one with --repo.")
-        })?;
+        let repository = opened.map_err(|cause| unopened(folder, cause))?;
         // `git commit -a` and `git commit FILE` stage into an index of their own, and name it to their hooks.
         let index = std::env::var_os("GIT_INDEX_FILE").filter(|path| folder == Path::new(".") && !path.is_empty());
         if let Some(path) = index {

@@ -79,11 +79,7 @@ pub struct Installed {
 /// # Errors
 /// When there is no repository, when a hook of somebody else stands there and `chain` is off, or when the disk refuses.
 pub fn install(repo: &Path, hook: Hook, program: &Path, chain: bool) -> Result<Installed> {
-    let repository = Repository::discover(repo).map_err(|cause| {
-        Error::user(format!("there is no git repository at {}", repo.display()))
-            .because(cause)
-            .next("Name one with --repo.")
-    })?;
+    let repository = Repository::discover(repo).map_err(|cause| super::commits::unopened(repo, cause))?;
     let folder = folder(&repository);
     let path = folder.join(hook.name());
     let failed = |cause: std::io::Error| Error::unwritable(path.display(), cause);

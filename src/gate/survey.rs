@@ -7,7 +7,7 @@ use git2::Repository;
 
 use crate::attribution::{self, Facts};
 use crate::detect::{self, Detector, Options};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::finding::{self, Credential, Finding};
 use crate::rule::RuleSet;
 use crate::secret::{Fingerprinter, SecretValue};
@@ -43,11 +43,7 @@ pub struct Place<'a> {
 /// # Errors
 /// When there is none.
 pub fn top(repo: &Path) -> Result<PathBuf> {
-    let repository = Repository::discover(repo).map_err(|cause| {
-        Error::user(format!("there is no git repository at {}", repo.display()))
-            .because(cause)
-            .next("Name one with --repo.")
-    })?;
+    let repository = Repository::discover(repo).map_err(|cause| super::commits::unopened(repo, cause))?;
     Ok(repository.workdir().unwrap_or(repository.path()).to_owned())
 }
 

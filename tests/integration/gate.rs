@@ -515,3 +515,19 @@ fn a_change_that_breaks_the_policy_is_refused_and_a_broken_base_says_how_to_go_o
     assert!(mending.err.contains("--no-verify") && mending.err.contains("--config"), "{}", mending.err);
     assert_eq!(ground.offkey(&["gate", "--staged", "--config", "offkey.toml"]).code, 0);
 }
+
+#[test]
+fn a_repository_of_another_form_is_named_and_its_changes_are_judged_as_a_patch() {
+    let ground = Ground::new();
+    fs::remove_dir_all(ground.repo()).expect("removed");
+    fs::create_dir(ground.repo()).expect("made");
+    ground.git(&["init", "-q", "-b", "main", "--object-format=sha256"]);
+    ground.commit("README", "nothing here\n", "start");
+    ground.commit("deploy.sh", &format!("token={}\n", token("form")), "deploy");
+    let refused = ground.offkey(&["gate", "--range", "HEAD~1..HEAD"]);
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(refused.err.contains("cannot be read") && refused.err.contains("--patch -"), "{}", refused.err);
+    let patch = ground.git(&["diff", "HEAD~1..HEAD"]) + "\n";
+    assert_eq!(ground.offkey_with(&["gate", "--patch", "-"], patch.as_bytes()).code, 10);
+    assert_eq!(ground.offkey(&["scan", "."]).code, 10, "a scan reads it");
+}
