@@ -266,8 +266,8 @@ impl Detector {
             let mut notes = vec![generic::NOTE];
             let (name, value) = (&window[site.name.clone()], &window[site.value.clone()]);
             let doubt = (confidence > 0.1).then(|| sample::doubt(name, value)).flatten();
-            notes.extend(doubt.map(|(why, _)| why));
-            let confidence = confidence * doubt.map_or(1.0, |(_, factor)| factor);
+            notes.extend(doubt.map(|(_, why)| why));
+            let confidence = confidence * doubt.map_or(1.0, |(factor, _)| factor);
             let vendors = || self.vendors.get_or_init(|| vendor::Vendors::of(&self.rules));
             if confidence > 0.1 && vendors().name(name) {
                 notes.push(vendor::NAMED);

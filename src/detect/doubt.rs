@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::place::Doubt;
 use super::{Match, generic, place, sample, vendor};
 
 /// Lowers the matches that what stands around them rules out.
@@ -12,30 +13,9 @@ pub(super) fn second_thoughts(found: &mut [Match], bytes: &[u8], path: Option<&s
         lower(own, 0.0, "own-fingerprint");
     }
     for one in found.iter_mut().filter(|m| !exact(m) && m.confidence > 0.2) {
-        if sample::published(one.secret.expose()) {
-            lower(one, 0.2, "published-sample");
-        } else if sample::in_url(&bytes[..one.span.start], one.secret.expose())
-            || sample::in_basic(one.secret.expose(), one.rule.contains("-basic"))
-        {
-            lower(one, 0.4, "stands-for-a-log-in");
-        }
-        if place::is_digest(bytes, &one.span) {
-            lower(one, 0.1, "digest");
-        } else if &*one.kind == "private-key" && sample::key_of_code(one.secret.expose()) {
-            lower(one, 0.3, "made-by-code");
-        } else if &*one.kind != "private-key" && place::in_armour(bytes, &one.span) {
-            lower(one, 0.1, "inside-armour");
-        } else if &*one.kind != "private-key" && place::in_block(bytes, &one.span) {
-            lower(one, 0.2, "inside-base64");
-        } else if !one.notes.contains(&generic::NOTE)
-            && &*one.kind != "password"
-            && sample::is_name(one.secret.expose())
-        {
-            lower(one, 0.3, "a-name");
-        }
-        for (factor, why) in path.map(|path| place::doubts(one, path)).unwrap_or_default() {
-            lower(one, factor, why);
-        }
+        let of_path = path.map(|path| place::doubts(one, path)).unwrap_or_default();
+        let all = [by_itself(one, bytes), by_its_place(one, bytes)].into_iter().flatten().chain(of_path);
+        all.for_each(|(factor, why)| lower(one, factor, why));
     }
     let special = |m: &&Match| !m.notes.contains(&generic::NOTE);
     let named = found.iter().any(|m| m.notes.contains(&vendor::NAMED));
@@ -48,6 +28,30 @@ pub(super) fn second_thoughts(found: &mut [Match], bytes: &[u8], path: Option<&s
                 lower(one, 0.4, vendor::FORMLESS);
             }
         }
+    }
+}
+
+/// What a value says against itself.
+fn by_itself(one: &Match, bytes: &[u8]) -> Option<Doubt> {
+    let value = one.secret.expose();
+    let stands_in =
+        || sample::in_url(&bytes[..one.span.start], value) || sample::in_basic(value, one.rule.contains("-basic"));
+    if sample::published(value) {
+        return Some((0.2, "published-sample"));
+    }
+    stands_in().then_some((0.4, "stands-for-a-log-in"))
+}
+
+/// What stands around a value and is not a name of it.
+fn by_its_place(one: &Match, bytes: &[u8]) -> Option<Doubt> {
+    let value = one.secret.expose();
+    let formed = !one.notes.contains(&generic::NOTE) && &*one.kind != "password";
+    match &*one.kind {
+        _ if place::is_digest(bytes, &one.span) => Some((0.1, "digest")),
+        "private-key" => sample::key_of_code(value).then_some((0.3, "made-by-code")),
+        _ if place::in_armour(bytes, &one.span) => Some((0.1, "inside-armour")),
+        _ if place::in_block(bytes, &one.span) => Some((0.2, "inside-base64")),
+        _ => (formed && sample::is_name(value)).then_some((0.3, "a-name")),
     }
 }
 

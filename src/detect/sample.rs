@@ -1,29 +1,21 @@
 //! Values that are no secret by what everybody can see: their own text or name denies it, or the manual that they come from.
 
 use super::filter;
+use super::place::Doubt;
 use super::vendor::words;
-
-/// What a value or its name says against it: the filter's name and the factor on the confidence.
-pub(super) type Doubt = (&'static str, f32);
 
 /// What speaks against a value without a shape of its own, whatever the ranker thinks of it.
 pub(super) fn doubt(name: &[u8], value: &[u8]) -> Option<Doubt> {
-    if denied(name) {
-        return Some(("the-name-denies-it", 0.3));
-    }
-    if wrong_on_purpose(value) {
-        return Some(("wrong-on-purpose", 0.3));
-    }
-    if filter::name_behind_a_colon(value) {
-        return Some(("camel-case", 0.4));
-    }
-    if key_fingerprint(name, value) {
-        return Some(("fingerprint", 0.4));
-    }
-    if place_of_a_secret(value) {
-        return Some(("address-of-a-secret", 0.4));
-    }
-    no_uuid(value).then_some(("like-a-uuid-but-none", 0.4))
+    type Filter = (fn(&[u8], &[u8]) -> bool, Doubt);
+    const FILTERS: [Filter; 6] = [
+        (|name, _| denied(name), (0.3, "the-name-denies-it")),
+        (|_, value| wrong_on_purpose(value), (0.3, "wrong-on-purpose")),
+        (|_, value| filter::name_behind_a_colon(value), (0.4, "camel-case")),
+        (key_fingerprint, (0.4, "fingerprint")),
+        (|_, value| place_of_a_secret(value), (0.4, "address-of-a-secret")),
+        (|_, value| no_uuid(value), (0.4, "like-a-uuid-but-none")),
+    ];
+    FILTERS.iter().find(|(knows, _)| knows(name, value)).map(|(_, doubt)| *doubt)
 }
 
 /// Words in a name that say its value is not the one that opens something: `nonMatchingToken`, `wrong_password`.
