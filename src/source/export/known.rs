@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::super::{Container, ContainerKind, Evidence, PersonRef};
+use super::dates;
 use super::facts::Facts;
 
 /// People and containers by id.
@@ -251,5 +252,11 @@ pub(super) fn when(value: &Value) -> Option<String> {
     }
     let parsed =
         text.parse::<jiff::Timestamp>().ok().or_else(|| jiff::fmt::rfc2822::parse(text).ok().map(|z| z.timestamp()));
-    Some(parsed.map_or_else(|| text.to_owned(), |time| time.to_string()))
+    if let Some(time) = parsed {
+        return Some(time.to_string());
+    }
+    // A time of the server's that says no zone is told as it stands.
+    let plain = text.as_bytes().get(..10).is_some_and(|day| day[4] == b'-' && day[7] == b'-');
+    let read = dates::read(text).filter(|read| read.strange <= 12 && (!plain || read.zoned()));
+    Some(read.and_then(|read| read.told(dates::Order::Unknown)).unwrap_or_else(|| text.to_owned()))
 }

@@ -4,6 +4,7 @@
 //! items. Everything a format's fields do not cover is searched, too, as fields that nobody is named for.
 //! Layouts: `docs/sources.md`.
 
+mod blocks;
 mod dates;
 mod documents;
 mod facts;

@@ -10,6 +10,7 @@ mod planted_text;
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a test that skips says so")]
 pub(crate) mod samples;
 mod tricky;
+mod variants;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -61,6 +61,16 @@ pub(crate) fn exports() -> Vec<Seed> {
             "ci-log",
             "2024-05-22T12:43:46.9626460Z 00O \u{1b}[36;1mpw\u{1b}[0m\n2024-05-22T12:43:47.0000000Z 00O+ more\nsection_start:1560896352:build\r\u{1b}[0Kx\n2024-05-22T12:43:48.0000000Z end\n",
         ),
+        seed(
+            "messages.html",
+            "telegram",
+            "<!DOCTYPE html>\n<div class=\"page_wrap\"><div class=\"history\">\n<div class=\"message default clearfix\" id=\"message12\">\n<div class=\"pull_right date details\" title=\"05.03.2024 09:05:01 UTC+01:00\">\n09:05\n</div>\n<div class=\"from_name\">\nBob\n</div>\n<div class=\"text\">\np<wbr>w\n</div>\n</div>\n",
+        ),
+        seed(
+            "general.html",
+            "discord",
+            "<!DOCTYPE html><div class=chatlog><div class=chatlog__message-group><div id=chatlog__message-container-12 class=chatlog__message-container data-message-id=1214500000000000000><span class=chatlog__author title=bob data-user-id=1>B</span><span class=chatlog__timestamp title=\"x\">5</span><div class=chatlog__content>pw</div></div></div></div>",
+        ),
         seed("chat.txt", "whatsapp", "12/9/20, 23:55 - Bob: pw\nmore\n12/9/20, 23:56 - Alice: ok\n"),
     ]
 }

@@ -1,5 +1,6 @@
 //! Jira's CSV export: headers repeat and are localised; a comment's cell is `date;author;text`.
 
+use super::super::dates;
 use super::super::known::{Known, list, own, person};
 use super::super::out::{Draft, Out, Rec, container};
 use super::super::text::wiki;
@@ -11,6 +12,7 @@ pub(super) const FORMAT: Format = Format { id: "jira-csv", claims, learn: None, 
 /// The key's column in the languages seen; others are told by their cells.
 const KEYS: &[&str] = &[
     "Issue key",
+    "Work item key",
     "Clave de incidencia",
     "Clave",
     "Vorgangsschlüssel",
@@ -20,29 +22,68 @@ const KEYS: &[&str] = &[
     "Chave da item",
     "Chave",
     "課題キー",
+    "キー",
     "Ключ задачи",
+    "Ключ",
     "Chiave segnalazione",
+    "Chiave ticket",
+    "Chiave",
     "项目键",
+    "关键字",
+    "問題金鑰",
+    "Klucz zgłoszenia",
+    "Klucz",
+    "Issuesleutel",
+    "Sleutel",
+    "Ärendenyckel",
+    "Nyckel",
+    "Nøgle",
+    "Nøkkel",
+    "Saksnøkkel",
+    "Avain",
+    "Klíč",
+    "Kulcs",
+    "Anahtar",
+    "이슈 키",
+    "키",
+    "Cheie",
     "Key",
 ];
 const REPORTERS: &[&str] = &[
     "Reporter",
-    "Creator",
-    "Reporter Id",
-    "Creator Id",
+    "Zgłaszający",
     "Informador",
-    "Creador",
     "Autor",
-    "Ersteller",
     "Rapporteur",
-    "Créateur",
     "Relator",
-    "Criador",
     "報告者",
-    "作成者",
     "Автор",
     "Richiedente",
+    "Segnalatore",
     "报告人",
+    "Melder",
+    "Rapportör",
+    "Rapportør",
+    "Raportoija",
+    "Ilmoittaja",
+    "Zadavatel",
+    "Bejelentő",
+    "Raporlayan",
+    "Bildiren",
+    "보고자",
+    "回報者",
+    "Ініціатор",
+    "Raportor",
+    "Creator",
+    "Creador",
+    "Ersteller",
+    "Créateur",
+    "Criador",
+    "作成者",
+    "Reporter Id",
+    "Creator Id",
+    "ID do relator",
+    "ID do criador",
 ];
 const TEXTS: &[&str] = &[
     "Summary",
@@ -58,17 +99,80 @@ const TEXTS: &[&str] = &[
     "Environnement",
     "Resumo",
     "Descrição",
+    "Ambiente",
     "要約",
     "説明",
+    "環境",
     "Описание",
     "Тема",
+    "Окружение",
     "Riepilogo",
     "Descrizione",
     "概要",
     "描述",
+    "环境",
+    "摘要",
+    "Podsumowanie",
+    "Opis",
+    "Środowisko",
+    "Samenvatting",
+    "Beschrijving",
+    "Omgeving",
+    "Sammanfattning",
+    "Beskrivning",
+    "Miljö",
+    "Opsummering",
+    "Sammendrag",
+    "Beskrivelse",
+    "Miljø",
+    "Yhteenveto",
+    "Kuvaus",
+    "Ympäristö",
+    "Souhrn",
+    "Popis",
+    "Prostředí",
+    "Összefoglalás",
+    "Leírás",
+    "Környezet",
+    "Özet",
+    "Açıklama",
+    "Ortam",
+    "요약",
+    "설명",
+    "환경",
+    "Підсумок",
+    "Опис",
+    "Rezumat",
+    "Descriere",
 ];
-const CREATED: &[&str] =
-    &["Created", "Creada", "Erstellt", "Création", "Créée", "Criado", "作成日", "Создано", "Creato", "创建日期"];
+const CREATED: &[&str] = &[
+    "Created",
+    "Creada",
+    "Creado",
+    "Erstellt",
+    "Création",
+    "Créée",
+    "Criado",
+    "作成日",
+    "Создано",
+    "Creato",
+    "创建日期",
+    "Utworzono",
+    "Aangemaakt",
+    "Skapad",
+    "Oprettet",
+    "Opprettet",
+    "Luotu",
+    "Vytvořeno",
+    "Létrehozva",
+    "Oluşturuldu",
+    "만듦",
+    "생성일",
+    "建立日期",
+    "Створено",
+];
+const UPDATED: &[&str] =
+    &["Updated", "Actualizada", "Aktualisiert", "Mise à jour", "Atualizado(a)", "更新日", "Обновлено"];
 
 fn claims(peek: &Peek<'_>) -> bool {
     let head = peek.head.trim_start_matches('\u{feff}');
@@ -79,8 +183,11 @@ fn claims(peek: &Peek<'_>) -> bool {
     let (first, rest) = head.split_once('\n').unwrap_or((head, ""));
     let names: Vec<&str> = first.split([',', ';', '\t']).map(|name| name.trim_matches(['"', '\r', ' '])).collect();
     let key = KEYS[..KEYS.len() - 1].iter().any(|key| names.contains(key));
-    let jira =
-        ["Issue id", "Issue Type", "Project key", "Issue key"].iter().filter(|name| names.contains(name)).count() >= 2;
+    let jira = ["Issue id", "Issue Type", "Project key", "Issue key", "Work item id", "Work type"]
+        .iter()
+        .filter(|name| names.contains(name))
+        .count()
+        >= 2;
     let repeated =
         names.len() > 8 && names.iter().enumerate().any(|(at, name)| !name.is_empty() && names[..at].contains(name));
     let keyed = rest.split([',', ';', '\t', '\n']).take(400).any(|cell| is_key(cell.trim_matches(['"', '\r'])));
@@ -118,7 +225,8 @@ fn hand(input: &mut Input<'_>, _: &Known, out: &mut Out<'_>) -> Result<(), Strin
             key.as_str(),
         )
         .by(reporter)
-        .at(first(CREATED))
+        .at(first(CREATED).map(|time| dates::spelled(&time)))
+        .edited(first(UPDATED).map(|time| dates::spelled(&time)))
         .link(base(row).filter(|_| is_key(&key)).map(|base| format!("{base}/browse/{key}")));
         for name in TEXTS {
             for cell in list(&found.value, name).filter(|_| row.contains_key(*name)) {
@@ -133,7 +241,8 @@ fn hand(input: &mut Input<'_>, _: &Known, out: &mut Out<'_>) -> Result<(), Strin
                 // Attachments have four parts, the last of which is a link.
                 let file = text.rsplit(';').next().is_some_and(|last| last.starts_with("http"));
                 let kind = if file { ItemKind::File } else { ItemKind::Comment };
-                let comment = draft.clone().kind(kind).id(date).by(someone(author)).at(Some(date.to_owned()));
+                let comment = draft.clone().kind(kind).id(date).by(someone(author)).at(Some(dates::spelled(date)));
+                let comment = comment.edited(None);
                 out.item(comment.pointer(format!("{} {name}", found.pointer)), &wiki::decode(text));
             }
         }
@@ -157,7 +266,20 @@ fn parts(cell: &str) -> Option<(&str, &str, &str)> {
     let (author, text) = rest.split_once(';')?;
     let dated = date.bytes().filter(u8::is_ascii_digit).count() >= 5
         && date.len() < 40
-        && date.contains(['/', '-', '.', ' ', '年']);
+        && date.contains(['/', '-', '.', ' ', '年'])
+        && (date.contains(':') || dates::read(date).is_some_and(|date| date.clock.is_some()));
+    if dated && author.len() < 200 && !author.contains('\n') {
+        return Some((date.trim(), author.trim(), text));
+    }
+    work(cell)
+}
+
+/// `text;date;author;seconds`, as work is logged.
+fn work(cell: &str) -> Option<(&str, &str, &str)> {
+    let mut parts = cell.rsplitn(4, ';');
+    let (seconds, author, date, text) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let timed = !seconds.is_empty() && seconds.len() < 10 && seconds.bytes().all(|b| b.is_ascii_digit());
+    let dated = timed && dates::read(date).is_some_and(|date| date.clock.is_some() && date.strange < 10);
     (dated && author.len() < 200 && !author.contains('\n')).then_some((date.trim(), author.trim(), text))
 }
 

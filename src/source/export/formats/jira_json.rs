@@ -14,17 +14,24 @@ pub(super) const FORMAT: Format = Format {
         let issue =
             peek.keys(&["fields", "key"]) && (peek.keys(&["issues"]) || peek.keys(&["self"]) || peek.keys(&["expand"]));
         let comments = peek.keys(&["comments", "updateAuthor"]) || peek.keys(&["worklogs", "updateAuthor"]);
-        issue || comments
+        let changes = peek.keys(&["items", "fromString", "toString", "author"]);
+        issue || comments || changes
     },
     learn: None,
     hand,
 };
 
 fn hand(input: &mut Input<'_>, _: &Known, out: &mut Out<'_>) -> Result<(), String> {
-    json::gather(input.read, &["issues", "comments", "worklogs"], &mut |found| {
+    json::gather(input.read, &["issues", "comments", "worklogs", "values", "histories"], &mut |found| {
         let record = Rec::new(&found.value, &found.pointer);
         if found.value["fields"].is_object() {
             issue(&record, out);
+        } else if found.value["items"][0]["field"].is_string() {
+            // A page of changes alone does not say of which issue; what was there before is nobody's.
+            let of = container(ContainerKind::Issue, "unknown issue", "unknown issue", false);
+            let draft = Draft::new(of, ItemKind::History, "");
+            history(&record, vec![(found.pointer.clone(), &found.value)], &draft, None, out);
+            out.rest(draft.by(None).pointer(found.pointer.as_str()), &record);
         } else if found.key == "comments" || found.key == "worklogs" {
             // A page of comments alone: the issue is known by its number in the address.
             let id = found.value["self"].as_str().and_then(|link| link.split("/issue/").nth(1)?.split('/').next());
@@ -32,6 +39,13 @@ fn hand(input: &mut Input<'_>, _: &Known, out: &mut Out<'_>) -> Result<(), Strin
             let of = container(ContainerKind::Issue, id, id, false);
             comment(&record, &found.value, &Draft::new(of, ItemKind::Comment, ""), &found.pointer, None, out);
         } else {
+            // Some tools put issues under their keys.
+            for (key, one) in found.value.as_object().into_iter().flatten().filter(|pair| pair.1["fields"].is_object())
+            {
+                let place = format!("{}/{key}", found.pointer);
+                issue(&Rec::new(one, &place), out);
+                record.skip(one);
+            }
             out.rest(
                 Draft::new(container(ContainerKind::File, "", "Jira page", false), ItemKind::Field, ".")
                     .pointer(found.pointer.as_str()),
@@ -114,7 +128,9 @@ fn issue(record: &Rec<'_>, out: &mut Out<'_>) {
             plain.clone().kind(ItemKind::File).id(own(file, "id").unwrap_or_default()).by(user(&file["author"]));
         out.item(draft.at(when(&file["created"])).pointer(format!("{}/fields/attachment/{n}", record.pointer)), &text);
     }
-    history(record, &plain, reporter, out);
+    let changes = list(value, "changelog.histories").enumerate();
+    let changes = changes.map(|(n, change)| (format!("{}/changelog/histories/{n}", record.pointer), change)).collect();
+    history(record, changes, &plain, reporter, out);
     // What the exporter may do hangs on links that hold a token of the exporter's session.
     for name in ["operations", "editmeta"] {
         let made = Rec::new(&value[name], record.pointer);
@@ -134,11 +150,16 @@ fn comment<'v>(record: &Rec<'v>, one: &'v Value, draft: &Draft, pointer: &str, l
 }
 
 /// Old and new values of fields. An old value is credited to whoever set it: the change before, or the reporter.
-fn history(record: &Rec<'_>, draft: &Draft, reporter: Option<PersonRef>, out: &mut Out<'_>) {
-    let mut changes: Vec<(usize, &Value)> = list(record.value, "changelog.histories").enumerate().collect();
+fn history<'v>(
+    record: &Rec<'v>,
+    mut changes: Vec<(String, &'v Value)>,
+    draft: &Draft,
+    reporter: Option<PersonRef>,
+    out: &mut Out<'_>,
+) {
     changes.sort_by_key(|(_, change)| change["created"].as_str().unwrap_or_default());
     let mut last: std::collections::HashMap<&str, Option<PersonRef>> = std::collections::HashMap::new();
-    for (n, change) in changes {
+    for (place, change) in changes {
         let author = user(&change["author"]);
         for (m, item) in list(change, "items").enumerate() {
             let field = item["field"].as_str().unwrap_or_default();
@@ -148,7 +169,7 @@ fn history(record: &Rec<'_>, draft: &Draft, reporter: Option<PersonRef>, out: &m
                 .kind(ItemKind::History)
                 .id(own(change, "id").unwrap_or_default())
                 .at(when(&change["created"]));
-            let pointer = format!("{}/changelog/histories/{n}/items/{m}", record.pointer);
+            let pointer = format!("{place}/items/{m}");
             let old = wiki::decode(record.take(&item["fromString"]));
             out.item(draft.clone().by(before).pointer(format!("{pointer}/fromString")), &old);
             let new = wiki::decode(record.take(&item["toString"]));

@@ -21,9 +21,15 @@ const LARGEST: usize = 64 << 20;
 /// By how much lengths in headers are wrong where line ends were changed or a line was added.
 const NEAR: usize = 1 << 10;
 
+/// A file of Apple's: the length of the message in a line of its own, the message, and what the program notes of it.
+pub(super) fn counted(name: &str, head: &str) -> bool {
+    let first = head.lines().next().unwrap_or_default().trim_end();
+    name.ends_with(".emlx") && !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn claims(peek: &Peek<'_>) -> bool {
-    let head =
-        peek.head.strip_prefix("From ").map_or(peek.head, |rest| rest.split_once('\n').map_or("", |pair| pair.1));
+    let leads = peek.head.starts_with("From ") || counted(peek.name, peek.head);
+    let head = if leads { peek.head.split_once('\n').map_or("", |pair| pair.1) } else { peek.head };
     let mut known = 0;
     for line in head.lines().take(200) {
         if line.is_empty() {
@@ -58,13 +64,19 @@ fn claims(peek: &Peek<'_>) -> bool {
 }
 
 fn hand(input: &mut Input<'_>, _: &Known, out: &mut Out<'_>) -> Result<(), String> {
-    let mut lines = Lines {
-        read: BufReader::with_capacity(64 << 10, &mut *input.read),
-        back: VecDeque::new(),
-        broken: None,
-        number: 0,
-        misled: 0,
-    };
+    let mut read: Box<dyn BufRead> = Box::new(BufReader::with_capacity(64 << 10, &mut *input.read));
+    let mut skipped = 0;
+    if input.name.ends_with(".emlx") {
+        let mut first = Vec::new();
+        (&mut read).take(64).read_until(b'\n', &mut first).map_err(|error| error.to_string())?;
+        let length = String::from_utf8_lossy(&first).trim().parse::<u64>();
+        skipped = u32::from(length.is_ok());
+        read = match length {
+            Ok(length) => Box::new(read.take(length)),
+            Err(_) => Box::new(std::io::Cursor::new(first).chain(read)),
+        };
+    }
+    let mut lines = Lines { read, back: VecDeque::new(), broken: None, number: skipped, misled: 0 };
     let folder = input.name.rsplit('/').next().unwrap_or(input.name).to_owned();
     let mut number = 0usize;
     while let Some(raw) = lines.message()? {
@@ -343,7 +355,7 @@ fn body(parsed: &Message<'_>) -> String {
                 plain.push('\n');
             }
             Some((PartType::Html(text), _)) => {
-                rich.push_str(&html::decode(text));
+                rich.push_str(&html::decode_mail(text));
                 rich.push('\n');
             }
             _ => {}

@@ -7,6 +7,7 @@ use super::Format;
 mod ci_log;
 mod confluence;
 mod discord;
+mod discord_page;
 mod github;
 mod gitlab;
 mod google_chat;
@@ -28,6 +29,7 @@ mod rocketchat;
 mod servicenow;
 mod teams;
 mod telegram;
+mod telegram_page;
 mod trello;
 mod vault;
 mod whatsapp;
@@ -89,6 +91,7 @@ pub(super) const MANY: &[&str] = &[
     "redmine",
     "rocketchat",
     "zulip",
+    "discord",
     "slackdump",
 ];
 
@@ -119,11 +122,15 @@ pub(super) fn may_be_text(name: &str, bytes: &[u8]) -> bool {
     let header = memchr::memchr(b':', &line[..line.len().min(40)]).is_some_and(|at| {
         at > 1 && line[..at].iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-') && line.get(at + 1) == Some(&b' ')
     });
-    let stamp = line.iter().filter(|byte| byte.is_ascii_digit()).count() >= 6 && line.len() < 2000;
+    // Digits of Arabic and Persian are two bytes of which these are the first.
+    let digit = |byte: &&u8| byte.is_ascii_digit() || matches!(**byte, 0xd9 | 0xdb);
+    let stamp = line.iter().filter(digit).count() >= 6 && line.len() < 2000;
     let lower = name.to_ascii_lowercase();
     let cassette = (lower.ends_with(".yml") || lower.ends_with(".yaml"))
         && memchr::memmem::find(&bytes[..bytes.len().min(200)], b"interactions:").is_some();
     line.starts_with(b"From ")
+        || lower.ends_with(".emlx")
+        || line.starts_with(b"=====")
         || header
         || stamp
         || cassette

@@ -65,39 +65,139 @@ fn wrote(lines: &[&str], at: usize) -> Option<PersonRef> {
     })
 }
 
+/// `From:` as the mail programs of many languages write it.
+const FROM: &[&str] = &[
+    "from",
+    "von",
+    "de",
+    "da",
+    "van",
+    "od",
+    "fra",
+    "från",
+    "lähettäjä",
+    "feladó",
+    "kimden",
+    "gönderen",
+    "de la",
+    "от",
+    "від",
+    "από",
+    "发件人",
+    "寄件者",
+    "寄件人",
+    "差出人",
+    "送信者",
+    "보낸 사람",
+    "보낸사람",
+    "من",
+    "מאת",
+];
+
+/// What stands below it: the time, the ones whom it was sent to, the subject.
+const NEXT: &[&str] = &[
+    "sent",
+    "date",
+    "to",
+    "subject",
+    "cc",
+    "gesendet",
+    "datum",
+    "an",
+    "betreff",
+    "envoyé",
+    "envoyé le",
+    "à",
+    "objet",
+    "enviado",
+    "enviado el",
+    "enviada em",
+    "enviado em",
+    "fecha",
+    "para",
+    "asunto",
+    "assunto",
+    "inviato",
+    "data",
+    "a",
+    "oggetto",
+    "verzonden",
+    "aan",
+    "onderwerp",
+    "wysłane",
+    "wysłano",
+    "do",
+    "temat",
+    "skickat",
+    "till",
+    "ämne",
+    "sendt",
+    "til",
+    "dato",
+    "emne",
+    "lähetetty",
+    "vastaanottaja",
+    "aihe",
+    "odesláno",
+    "komu",
+    "předmět",
+    "elküldve",
+    "címzett",
+    "tárgy",
+    "gönderildi",
+    "tarih",
+    "kime",
+    "konu",
+    "trimis",
+    "către",
+    "subiect",
+    "отправлено",
+    "дата",
+    "кому",
+    "тема",
+    "надіслано",
+    "στάλθηκε",
+    "προς",
+    "θέμα",
+    "发送时间",
+    "发送日期",
+    "日期",
+    "收件人",
+    "主题",
+    "寄件日期",
+    "收件者",
+    "主旨",
+    "送信日時",
+    "日時",
+    "宛先",
+    "件名",
+    "보낸 날짜",
+    "날짜",
+    "받는 사람",
+    "제목",
+    "تم الإرسال",
+    "التاريخ",
+    "إلى",
+    "נשלח",
+    "תאריך",
+    "אל",
+];
+
+/// `*From:* Bob`, `De : Bob` and `发件人：Bob` → the name in small letters and what follows it.
+fn header(line: &str) -> Option<(String, &str)> {
+    let marks = |c: char| matches!(c, '>' | '*' | '\t' | '_') || c.is_whitespace();
+    let (name, rest) = line.trim_matches(marks).split_once([':', '：'])?;
+    (name.len() < 40).then(|| (name.trim_matches(marks).to_lowercase(), rest.trim_matches(marks)))
+}
+
 /// The head of a quoted message: `From:` followed by `Sent:`, `Date:`, `To:` or `Subject:`. Everything below is that person's.
 fn block(lines: &[&str], at: usize) -> Option<Option<PersonRef>> {
-    const FROM: &[&str] = &["from:", "von:", "de:", "da:", "van:", "od:", "от:", "发件人:", "差出人:"];
-    const NEXT: &[&str] = &[
-        "sent:",
-        "date:",
-        "to:",
-        "subject:",
-        "gesendet:",
-        "datum:",
-        "an:",
-        "envoyé",
-        "enviado",
-        "fecha:",
-        "para:",
-        "inviato:",
-        "data:",
-        "发送时间",
-        "送信日時",
-    ];
-    let bare = |line: &str| line.trim_matches(['>', ' ', '*', '\t']).to_lowercase();
-    let line = bare(lines[at]);
-    let start = FROM.iter().find(|mark| line.starts_with(**mark))?;
-    let head = lines[at + 1..].iter().take(4).any(|line| {
-        let line = bare(line);
-        NEXT.iter().any(|mark| line.starts_with(mark))
-    });
-    // Without a line of dashes or a blank line before it, it is the head of nothing.
-    head.then(|| {
-        let rest = lines[at].trim_matches(['>', ' ', '*', '\t']);
-        let rest = rest.get(start.len()..).unwrap_or_default().trim_matches(['*', ' ']);
-        address(rest).or_else(|| person("mail", None, None, None, Some(rest.to_owned())))
-    })
+    let (name, rest) = header(lines[at])?;
+    let below = || {
+        lines[at + 1..].iter().take(4).filter_map(|line| header(line)).any(|(name, _)| NEXT.contains(&name.as_str()))
+    };
+    (FROM.contains(&name.as_str()) && below())
+        .then(|| address(rest).or_else(|| person("mail", None, None, None, Some(rest.to_owned()))))
 }
 
 /// The last address of a line, with the name before it.
@@ -132,5 +232,16 @@ mod tests {
         assert_eq!(by("his"), "bob@harbourfinch.example");
         assert_eq!(by("hers"), "alice@harbourfinch.example");
         assert!(address("x").is_none());
+        for head in [
+            "De\u{a0}: Bob <bob@x.example>\nEnvoyé\u{a0}: lundi",
+            "Od: Bob <bob@x.example>\nWysłane: dzis",
+            "*Från:* Bob <bob@x.example>\n*Skickat:* nu",
+            "发件人：Bob <bob@x.example>\n发送时间：今天",
+        ] {
+            let text = format!("mine\n\n{head}\n\nhis");
+            let pieces = super::pieces(&text);
+            let last = pieces.last().and_then(|piece| piece.author.clone()).and_then(|who| who.email);
+            assert_eq!((pieces.len(), last.as_deref()), (2, Some("bob@x.example")), "{head}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Telegram: the desktop program's `result.json`, of one chat or of all, and what its interface for bots answers.
 
+use std::io::Read;
+
 use serde_json::Value;
 
 use super::super::known::{Known, list, listed, own, person, when};
@@ -15,13 +17,16 @@ pub(super) const FORMAT: Format = Format {
         let whole = peek.keys(&["personal_information"])
             && (peek.keys(&["about"]) || peek.keys(&["chats"]) || peek.keys(&["contacts"]));
         let bots = peek.keys(&["update_id", "message"]) && peek.keys(&["chat"]);
-        chat || whole || bots || peek.keys(&["from_id", "date", "text", "type"])
+        super::telegram_page::claims(peek) || chat || whole || bots || peek.keys(&["from_id", "date", "text", "type"])
     },
     learn: Some(learn),
     hand,
 };
 
 fn learn(input: &mut Input<'_>, known: &mut Known) -> Result<(), String> {
+    if input.name.to_ascii_lowercase().ends_with(".html") {
+        return Ok(());
+    }
     // Whoever exported is the only one whose number the file holds.
     json::members(input.read, &["personal_information"], &mut |found| match found.key.as_str() {
         "name" | "type" | "id" => known.note(
@@ -61,7 +66,13 @@ fn chat(id: String, name: String, kind: &str) -> Container {
 fn hand(input: &mut Input<'_>, known: &Known, out: &mut Out<'_>) -> Result<(), String> {
     let fact = |name: &str| known.fact(&format!("chat {name}")).unwrap_or_default().to_owned();
     let of = chat(fact("id"), fact("name"), &fact("type"));
-    json::members(input.read, &["chats", "left_chats"], &mut |found| {
+    let mut lead = [0u8; 16];
+    let got = input.read.read(&mut lead).map_err(|error| error.to_string())?;
+    let mut read = lead[..got].chain(&mut *input.read);
+    if lead[..got].contains(&b'<') {
+        return super::telegram_page::hand(input.name, &mut read, out);
+    }
+    json::members(&mut read, &["chats", "left_chats"], &mut |found| {
         let (value, pointer) = (&found.value, found.pointer.as_str());
         let record = Rec::new(value, pointer);
         if value["messages"].is_array() {
@@ -147,6 +158,18 @@ fn message(record: &Rec<'_>, of: &Container, known: &Known, out: &mut Out<'_>) {
         super::super::text::merged(text, &second)
     };
     out.item(draft.clone().pointer(format!("{}/text", record.pointer)), &text);
+    let mut said: Vec<&str> =
+        ["file_name", "title", "performer", "address", "place_name"].map(|name| record.at(name)).into();
+    said.push(record.at("poll.question"));
+    said.extend(list(value, "poll.answers").map(|answer| record.take(&answer["text"])));
+    said.extend(
+        ["first_name", "last_name", "phone_number"].map(|name| record.take(&value["contact_information"][name])),
+    );
+    out.item(draft.clone().pointer(record.pointer), &said.join("\n"));
+    // Buttons below a message have links of whoever made it.
+    let buttons = list(value, "inline_bot_buttons").flat_map(|row| row.as_array().into_iter().flatten());
+    let buttons: Vec<&str> = buttons.flat_map(|one| [record.take(&one["text"]), record.take(&one["data"])]).collect();
+    out.item(draft.clone().pointer(format!("{}/inline_bot_buttons", record.pointer)), &buttons.join("\n"));
     out.others(draft.pointer(record.pointer), record);
 }
 

@@ -74,6 +74,53 @@ pub(in super::super) fn decode(html: &str) -> String {
     out
 }
 
+/// The same for the page of a mail: what stands in a quotation of a mail program gets `> ` before its lines, as in plain mail.
+pub(in super::super) fn decode_mail(html: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(html.len()), html);
+    let mut quoted: Vec<bool> = Vec::new();
+    loop {
+        let (part, tag) = match next_quotation(rest) {
+            Some((at, end)) => (&rest[..at], Some(&rest[at..end])),
+            None => (rest, None),
+        };
+        let text = decode(part);
+        if quoted.contains(&true) {
+            text.lines().filter(|line| !line.trim().is_empty()).for_each(|line| out.push_str(&format!("> {line}\n")));
+        } else {
+            out.push_str(&text);
+        }
+        let Some(tag) = tag else { return out };
+        if !out.is_empty() && !out.ends_with('\n') {
+            out.push('\n');
+        }
+        if tag.starts_with("</") {
+            quoted.pop();
+        } else {
+            let lower = tag.to_ascii_lowercase();
+            quoted.push(
+                lower.contains("cite")
+                    || lower.contains("quote ")
+                    || lower.contains("_quote")
+                    || lower.contains("quote\""),
+            );
+        }
+        rest = &rest[part.len() + tag.len()..];
+    }
+}
+
+/// The next tag that begins or ends a quotation.
+fn next_quotation(html: &str) -> Option<(usize, usize)> {
+    let mut from = 0;
+    loop {
+        let at = from + memchr::memchr(b'<', &html.as_bytes()[from..])?;
+        let name = html[at + 1..].strip_prefix('/').unwrap_or(&html[at + 1..]);
+        if name.get(..10).is_some_and(|name| name.eq_ignore_ascii_case("blockquote")) {
+            return Some((at, (at + tag_end(&html[at..]) + 1).min(html.len())));
+        }
+        from = at + 1;
+    }
+}
+
 /// Where a section ends. Marks that do not come any more are not looked for again: they are the first `absent` ones.
 fn section(inner: &str, absent: &mut usize) -> usize {
     const MARKS: &[&str] = &["]]></", "]] ></", "]]>", "]] >"];
@@ -235,6 +282,13 @@ fn one(name: &str) -> Option<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotations_of_mail_programs_are_marked() {
+        let page = "mine<div>Bob wrote:<br></div><blockquote class=\"gmail_quote\"><div>his</div><blockquote type=cite>hers</blockquote>more</blockquote>end<blockquote>aside</blockquote></blockquote>";
+        assert_eq!(decode_mail(page), "mine\nBob wrote:\n> his\n> hers\n> more\nend\naside\n");
+        assert_eq!(decode_mail("a<b <blockquote"), "a\n");
+    }
 
     #[test]
     fn tags_inside_a_word_leave_nothing() {
