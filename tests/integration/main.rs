@@ -7,6 +7,8 @@ mod aws;
 #[cfg(feature = "aws")]
 mod aws_api_keys;
 #[cfg(feature = "aws")]
+mod aws_faults;
+#[cfg(feature = "aws")]
 mod aws_front;
 #[cfg(feature = "aws")]
 mod aws_roles;
