@@ -96,8 +96,14 @@ fn line(view: &CaseView, case: &Path, treatment: &Treatment) -> Line {
         }
         Some(State::Waiting(_)) => new("waits", why, Some(resume)),
         Some(State::NotYet(_)) => new("waits", why, Some(format!("{resume}, when that time has come"))),
+        Some(state) if state.is_taken_back_by_hand() => {
+            let digest = &view.plan.digest()[..12];
+            let after_all =
+                format!("offkey apply --case {shown} --digest {digest} carries it out after all; or {again}");
+            new("undone", why, Some(after_all))
+        }
         Some(State::Undone(_)) => new("undone", why, Some(again)),
-        Some(State::Failed(text) | State::Stuck(text)) if text.contains("plan again") => new("stuck", why, Some(again)),
+        Some(state) if state.wants_another_plan() => new("stuck", why, Some(again)),
         Some(State::Failed(_) | State::Stuck(_)) => new("stuck", why, Some(format!("do what it says, then {resume}"))),
     }
 }

@@ -30,7 +30,33 @@ pub enum State {
     Stuck(String),
 }
 
+/// Why a treatment was taken back that nothing had refused.
+pub(super) const BY_HAND: &str = "somebody wished so";
+
+/// How a reason ends that calls for another plan. The log keeps the sentence, so it alone tells what it means.
+const OUTGROWN: &str = ": plan again";
+
 impl State {
+    /// Something else is there than the plan expected; what came before is taken back.
+    pub(super) fn called_off(why: impl fmt::Display) -> Self {
+        Self::Failed(format!("{why}{OUTGROWN}"))
+    }
+
+    /// The same where it stands.
+    pub(super) fn outgrown(why: impl fmt::Display) -> Self {
+        Self::Stuck(format!("{why}{OUTGROWN}"))
+    }
+
+    /// Whether only another plan helps.
+    pub fn wants_another_plan(&self) -> bool {
+        matches!(self, Self::Undone(why) | Self::Failed(why) | Self::Stuck(why) if why.contains(OUTGROWN))
+    }
+
+    /// Whether a person had it taken back, who may want it carried out after all.
+    pub fn is_taken_back_by_hand(&self) -> bool {
+        matches!(self, Self::Undone(why) if why == BY_HAND)
+    }
+
     /// Whether nothing more is to be done for the step.
     pub fn is_confirmed(&self) -> bool {
         *self == Self::Confirmed
@@ -41,7 +67,7 @@ impl State {
             ActionError::Refused(why) => Self::Failed(why),
             ActionError::Unknown(why) => Self::Unknown(why),
             ActionError::Unavailable { why, .. } => Self::Waiting(why),
-            ActionError::Conflict(why) => Self::Stuck(format!("{why}: plan again")),
+            ActionError::Conflict(why) => Self::outgrown(why),
             ActionError::Stuck(why) => Self::Stuck(why),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::info;
 
 use super::limits::Limited;
+use super::state::BY_HAND;
 use super::{Execution, Journal, Patience, State, Systems, TakenBack};
 use crate::action::{ActionError, Context, Effect, Observed, Receipt, Retry};
 use crate::clock;
@@ -31,9 +32,6 @@ pub(super) struct Run<'r> {
     /// What has to come first and is not there yet.
     pub(super) held: Option<State>,
 }
-
-/// Why a person's wish takes steps back; `taken back: …` stands before it.
-const BY_HAND: &str = "somebody wished so";
 
 /// How far a treatment came.
 enum Way {
@@ -154,7 +152,7 @@ impl Run<'_> {
                 if let Observed::Conflict(why) =
                     self.patience.observe(&action, &self.context()).await.map_err(State::of)?
                 {
-                    return Err(State::Failed(format!("{why}: plan again")));
+                    return Err(State::called_off(why));
                 }
             }
         }
@@ -208,8 +206,8 @@ impl Run<'_> {
         };
         let action = &action;
         if action.effect() > step.effect {
-            let why = format!("{} would be more final than the plan says: plan again", action.name());
-            return Ok((State::Stuck(why), Receipt::default()));
+            let why = format!("{} would be more final than the plan says", action.name());
+            return Ok((State::outgrown(why), Receipt::default()));
         }
         let cx = self.context();
         let mut attempt = 0;
@@ -268,9 +266,9 @@ impl Run<'_> {
     /// Something else than the plan expected is there. Before the target changed, the treatment is called off.
     fn conflict(&self, step: &Step, why: String) -> State {
         if matches!(step.does, Does::Store(StoreStep::Stage(_)) | Does::Provider(ProviderStep::Set { .. })) {
-            State::Failed(format!("{why}: plan again"))
+            State::called_off(why)
         } else {
-            State::Stuck(format!("{why}: plan again"))
+            State::outgrown(why)
         }
     }
 
@@ -352,7 +350,7 @@ impl Run<'_> {
         let made = |step: &Step| matches!(step.does, Does::Store(StoreStep::Stage(Supply::Generate { .. })));
         matches!(refused.does, Does::Provider(ProviderStep::Set { .. } | ProviderStep::Test { .. }))
             && self.treatment.steps.iter().any(made)
-            && !matches!(self.state(refused), Some(State::Undone(why)) if why.ends_with("plan again"))
+            && !self.state(refused).is_some_and(|state| state.wants_another_plan())
     }
 
     fn in_doubt(&self, step: &Step) -> bool {

@@ -69,6 +69,12 @@ fn undo_brings_back_what_no_consumer_has_seen_and_refuses_the_rest() {
         assert!(matches!(resumed.status.code(), Some(0 | 11)), "{when}{}", told(&resumed));
         if undone.status.code() == Some(0) && writes > 3 {
             assert_eq!(office.stores(), before, "what a person took back stays so: {when}");
+            let status = office.offkey(&["status", "--case", "case"], None);
+            assert!(
+                told(&status).contains(&format!("--digest {} carries it out after all", &digest[..12])),
+                "{}",
+                told(&status)
+            );
         }
         let again = office.apply(&digest);
         assert_eq!(again.status.code(), Some(0), "{when}{}", told(&again));
