@@ -114,6 +114,8 @@ async fn look(treatment: &Treatment, execution: &Execution, systems: &Systems, t
                 format!(
                     "it should have ended by {by}, and was not seen dead: revoke it, or decide otherwise and sweep again"
                 )
+            } else if *signed {
+                format!("it ends by itself on {by}: end it at its issuer before, or confirm after that")
             } else {
                 format!("it ends by itself until {by}: confirm after that")
             };

@@ -474,16 +474,24 @@ fn by_kind(inputs: &Inputs<'_>, facts: &Facts<'_>) -> Ending {
             "kept in {}, but no configured provider issued it: add its provider to offkey.toml, or list it under policy.self_issued",
             held.at
         )),
-        (None, []) if facts.credential.ends.is_some() => {
-            let by = facts.credential.ends.clone().unwrap_or_default();
-            (Disposition::LetExpire { by, signed: true }, Vec::new())
-        }
-        (None, []) => open(
-            "no configured store keeps it and no configured provider knows it: find its issuer and end it there"
-                .to_owned(),
-        ),
+        (None, []) => unknown(inputs, facts.credential.ends.as_deref()),
     }
 }
+
+/// What nobody here keeps or knows: its issuer has to be found, or its own end is near.
+fn unknown(inputs: &Inputs<'_>, ends: Option<&str>) -> Ending {
+    let todo = "no configured store keeps it and no configured provider knows it: find its issuer and end it there";
+    match ends {
+        Some(day) if day <= later(inputs.today, SOON).as_str() => {
+            (Disposition::LetExpire { by: day.to_owned(), signed: true }, Vec::new())
+        }
+        Some(day) => open(format!("{todo}; it ends by itself on {day} only")),
+        None => open(todo.to_owned()),
+    }
+}
+
+/// Days after which nobody should wait for an end that is written into a value.
+const SOON: u64 = 7;
 
 /// Only the leaver holds it.
 fn individual(ties: &[&Exposure]) -> bool {

@@ -430,6 +430,8 @@ fn what_says_itself_when_it_ends_is_left_alone_unless_somebody_here_can_end_it()
     let today = ending("2026-11-22", alone(0, None));
     assert_eq!(today.disposition, Disposition::LetExpire { by: "2026-11-22".to_owned(), signed: true });
     assert!(today.is_open(), "the day is not over");
+    let far = ending("2027-11-22", alone(0, None));
+    assert!(matches!(&far.disposition, Disposition::Open { todo } if todo.ends_with("on 2027-11-22 only")), "{far:?}");
     let known = ending("2026-11-21", alone(0, Some((1, false, Liveness::Live))));
     assert_eq!(known.disposition, Disposition::Revoke, "its issuer says otherwise, and it is asked");
 }

@@ -215,7 +215,7 @@ impl CaseView {
         }
         match &treatment.disposition {
             Disposition::Open { todo } | Disposition::HandOver { todo, .. } => ("open", todo.clone()),
-            Disposition::LetExpire { by, .. } => ("open", format!("ends by itself until {by}: confirm after that")),
+            Disposition::LetExpire { by, signed } => ("open", waiting(by, *signed)),
             Disposition::Kept { by } => ("kept", format!("still theirs in another role: {by}")),
             Disposition::Waived { waiver, until } => ("waived", format!("waiver {waiver}, until {until}")),
             Disposition::AlreadyDead { proof } => ("closed", format!("its issuer rejects it already: {proof}")),
@@ -228,6 +228,16 @@ impl CaseView {
             }
             _ => ("planned", format!("{} steps, nothing done yet", treatment.steps.len())),
         }
+    }
+}
+
+/// What is done about a value that ends by itself.
+fn waiting(by: &str, signed: bool) -> String {
+    match signed {
+        true => format!(
+            "it ends by itself on {by}, as its issuer wrote into it: end it there before, or confirm after that"
+        ),
+        false => format!("ends by itself until {by}: confirm after that"),
     }
 }
 

@@ -227,7 +227,7 @@ fn a_token_that_says_when_it_ended_needs_nobody_and_one_that_will_end_is_waited_
     let confirmed = office.confirm();
     assert_eq!(confirmed.status.code(), Some(11), "{}", told(&confirmed));
     assert!(told(&confirmed).contains("JSON Web Token: expired"), "{}", told(&confirmed));
-    assert!(told(&confirmed).contains("it ends by itself until"), "{}", told(&confirmed));
+    assert!(told(&confirmed).contains("it ends by itself on"), "{}", told(&confirmed));
     let told = told(&confirmed);
     assert!(tokens.iter().all(|token| !told.contains(token.as_str())), "a value was printed");
 }
