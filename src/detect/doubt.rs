@@ -51,6 +51,7 @@ fn by_its_place(one: &Match, bytes: &[u8]) -> Option<Doubt> {
         "private-key" => sample::key_of_code(value).then_some((0.3, "made-by-code")),
         _ if place::in_armour(bytes, &one.span) => Some((0.1, "inside-armour")),
         _ if place::in_block(bytes, &one.span) => Some((0.2, "inside-base64")),
+        _ if !formed && place::in_badge(bytes, &one.span) => Some((0.4, "badge")),
         _ => (formed && sample::is_name(value)).then_some((0.3, "a-name")),
     }
 }

@@ -37,8 +37,8 @@ pub(super) struct Opinion {
 /// Judges a value that a provider's rule found; its shape speaks for it already.
 pub(super) fn shaped(value: &[u8], kind: &str) -> Opinion {
     let mut opinion = Opinion { factor: 1.0, notes: Vec::new() };
-    // A key has a comment, and what is long enough holds any short word by chance.
-    opinion.lower(kind != "private-key" && value.len() <= 128 && placeholder(value), 0.3, "placeholder");
+    // A key has a comment, and its body is long enough to hold any short word by chance.
+    opinion.lower(kind != "private-key" && placeholder(value), 0.3, "placeholder");
     opinion.lower(repetitive(value), 0.3, "repetitive");
     // An id says little about a secret, and one that somebody typed says nothing.
     let id = matches!(kind, "key-id" | "identifier");
@@ -71,7 +71,10 @@ impl Opinion {
 
 fn placeholder(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
-    PLACEHOLDERS.iter().any(|word| memchr::memmem::find(&lower, word.as_bytes()).is_some())
+    // What is long holds a short word by chance, or has a sentence of its issuer in front.
+    let least = if value.len() > 128 { 6 } else { 0 };
+    let mut words = PLACEHOLDERS.iter().filter(|word| word.len() >= least);
+    words.any(|word| memchr::memmem::find(&lower, word.as_bytes()).is_some())
         || (value.starts_with(b"<") && value.ends_with(b">"))
         || value.iter().all(|b| matches!(b, b'*' | b'.' | b'-' | b'x' | b'X' | b'_'))
 }

@@ -53,6 +53,13 @@ pub(super) fn in_block(bytes: &[u8], span: &Range<usize>) -> bool {
     wide(line.trim_ascii()) && wide(above.trim_ascii())
 }
 
+/// Whether a value is a parameter of the picture that a page shows of a build: `https://h/badge.svg?token=…`. It opens the picture.
+pub(super) fn in_badge(bytes: &[u8], span: &Range<usize>) -> bool {
+    let before = &bytes[span.start.saturating_sub(160)..span.start];
+    let url = before.rsplit(|b| b.is_ascii_whitespace() || b"()[]<>\"'".contains(b)).next().unwrap_or_default();
+    url.starts_with(b"http") && [&b"badge"[..], b".svg?"].iter().any(|sign| memchr::memmem::find(url, sign).is_some())
+}
+
 /// What the path of a file says against a match in it.
 pub(super) fn doubts(found: &Match, path: &str) -> Vec<Doubt> {
     of_path(path, &found.kind, found.notes.contains(&NOTE), found.secret.expose())
@@ -182,6 +189,13 @@ mod tests {
         }
         assert_eq!(found(&block("PGP SIGNED MESSAGE", "\n"), "x"), 1, "a signed message is read by everybody");
         assert_eq!(found(&format!("{}{token}\n", block("CERTIFICATE", "\n")), "x"), 1, "behind the block");
+    }
+
+    #[test]
+    fn the_token_of_a_badge_opens_a_picture_only() {
+        let line = |url: &str| format!("[![coverage]({url}?token=<<an:4>>7K<<an:4>>)](https://h.example)\n");
+        assert_eq!(found(&line("https://h.example/gh/a/b/graph/badge.svg"), "README.md"), 0);
+        assert_eq!(found("see https://h.example/api/report?token=<<an:4>>7K<<an:14>>\n", "README.md"), 1);
     }
 
     #[test]
