@@ -72,7 +72,14 @@ fn provider_page(all: &[&About], out: &mut impl Write) -> std::io::Result<()> {
         let kinds = |tables: &[Table]| {
             let rules = tables.iter().flat_map(|table| &table.rules);
             let short = rules.map(|rule| rule.strip_prefix(id.as_str()).map_or(rule.as_str(), |rest| &rest[1..]));
-            or_dash(short.collect::<Vec<_>>())
+            // Kinds of tokens under one rule may end in different ways, each by a table of its own.
+            let mut named: Vec<&str> = Vec::new();
+            short.for_each(|name| {
+                if !named.contains(&name) {
+                    named.push(name)
+                }
+            });
+            or_dash(named)
         };
         let (live, issue, revoke) = (kinds(&issuer.validate), kinds(&issuer.issue), kinds(&issuer.revoke));
         writeln!(out, "| `{id}` | {live} | {issue} | {revoke} | {} |", or_dash(needs(issuer)))?;
